@@ -1,0 +1,34 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+  name: "looped",
+  platforms: [.macOS(.v14)],
+  products: [
+    .executable(name: "looped", targets: ["LoopedCommand"]),
+    .library(name: "Looping", targets: ["Looping"]),
+    .library(name: "Construction", targets: ["Construction"]),
+    .library(name: "Machine", targets: ["Machine"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    .target(name: "Looping"),
+    .target(name: "Construction", dependencies: ["Looping"]),
+    .target(
+      name: "Machine", dependencies: ["Construction", "Looping"], resources: [.embedInCode("Programs")]),
+    .target(name: "Reporting"),
+    .executableTarget(
+      name: "LoopedCommand",
+      dependencies: [
+        "Machine", "Construction", "Looping", "Reporting",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
+    .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
+    .testTarget(name: "MachineTests", dependencies: ["Machine"]),
+    .testTarget(name: "TinyTests", dependencies: ["Machine"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

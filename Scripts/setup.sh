@@ -1,0 +1,33 @@
+# Sourced by ./looped and ./test: finds Swift, and installs the Debian packages it needs where they are missing.
+
+setup_swift() {
+  if ! command -v swift >/dev/null 2>&1; then
+    for place in /opt/swift/usr/bin "$HOME/.local/share/swiftly/bin" /usr/local/swift/usr/bin; do
+      if [ -x "$place/swift" ]; then PATH="$place:$PATH"; fi
+    done
+  fi
+  if ! command -v swift >/dev/null 2>&1; then
+    echo "error: Swift 6 was not found. Install it from swift.org/install, or put its bin folder on PATH." >&2
+    exit 1
+  fi
+  if ! command -v git >/dev/null 2>&1; then need_packages git; fi
+}
+
+# need_packages NAME ...: installs Debian packages, or says what to type where it may not.
+need_packages() {
+  if ! command -v apt-get >/dev/null 2>&1; then
+    echo "error: please install: $*" >&2
+    exit 1
+  fi
+  local sudo=
+  if [ "$(id -u)" -ne 0 ]; then
+    if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+      sudo=sudo
+    else
+      echo "error: missing packages. Please run: sudo apt-get install $*" >&2
+      exit 1
+    fi
+  fi
+  echo "installing: $*" >&2
+  $sudo apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq "$@" >/dev/null
+}
