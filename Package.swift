@@ -17,7 +17,7 @@ let package = Package(
     .target(name: "Looping"),
     .target(name: "Construction", dependencies: ["Looping"]),
     .target(
-      name: "Machine", dependencies: ["Construction", "Looping"], resources: [.embedInCode("Programs")]),
+      name: "Machine", dependencies: ["Construction", "Looping"]),
     .target(name: "Reporting"),
     .executableTarget(
       name: "LoopedCommand",

@@ -1,0 +1,90 @@
+/// Collects the heads and neurons of one layer, in the words of the construction.
+///
+/// The docstring of each gadget is its proof. All constants are dyadic, so that in exact arithmetic on bits (±1)
+/// every sum below is exact in floating point, whatever the order of summation.
+public struct LayerBuilder {
+  public let layout: ResidualLayout
+  public let name: String
+  public private(set) var heads: [AttentionHead] = []
+  public private(set) var neurons: [Neuron] = []
+
+  public init(_ name: String, layout: ResidualLayout) {
+    self.name = name
+    self.layout = layout
+  }
+
+  public func build() -> ConstructedLayer { ConstructedLayer(name: name, heads: heads, neurons: neurons) }
+
+  // MARK: Attention
+
+  /// Adds a head. Element i of every field in `query` (likewise `key`) is summed into dimension i, so a column may
+  /// be addressed by a pointer field or by its position code, whichever of the two is non-zero there.
+  /// Each pair of `copies` adds the source field of the attended column to the destination field, row by row.
+  public mutating func attend(
+    _ name: String, query: [Field], key: [Field], priority: Field? = nil, copies: [(from: Field, to: Field)]
+  ) {
+    func selection(_ fields: [Field]) -> SparseMatrix {
+      precondition(Set(fields.map(\.count)).count == 1, "\(name): fields of one size are needed")
+      let rows = (0..<fields[0].count).map { i in fields.map { Term(row: $0[i], coefficient: 1) } }
+      return SparseMatrix(rows: rows, columnCount: layout.width)
+    }
+    var value = SparseMatrix(rows: Array(repeating: [], count: layout.width), columnCount: layout.width)
+    for copy in copies {
+      precondition(copy.from.count == copy.to.count, "\(name): \(copy.from.name) → \(copy.to.name)")
+      for i in 0..<copy.from.count { value.rows[copy.to[i]].append(Term(row: copy.from[i], coefficient: 1)) }
+    }
+    heads.append(
+      AttentionHead(
+        name: name, query: selection(query), key: selection(key), value: value,
+        priority: priority.map { [Term(row: $0[0], coefficient: 1)] } ?? []))
+  }
+
+  // MARK: Feed-forward gadgets
+
+  /// Adds `factor · ReLU(input)` to `row`.
+  public mutating func relu(_ input: LinearForm, to row: Int, times factor: Double = 1) {
+    neurons.append(Neuron(input: input, outputs: [Term(row: row, coefficient: factor)]))
+  }
+
+  /// Adds `factor · [x > 0]` to `row`, exact for |x| ≥ ¼ and robust: an error below ¼ in `x` changes nothing when
+  /// x is a half-integer.
+  ///
+  ///     step(x) = ReLU(2x + ½) − ReLU(2x − ½)     x ≤ −¼: 0 − 0;   x ≥ ¼: (2x + ½) − (2x − ½) = 1
+  public mutating func step(_ x: LinearForm, to row: Int, times factor: Double = 1) {
+    relu(2 * x + 0.5, to: row, times: factor)
+    relu(2 * x - 0.5, to: row, times: -factor)
+  }
+
+  /// Sets every row of the fields to zero: −ReLU(x) + ReLU(−x) = −x, exactly.
+  public mutating func clear(_ fields: Field...) {
+    for row in fields.flatMap(\.rows) {
+      relu(.row(row), to: row, times: -1)
+      relu(-.row(row), to: row)
+    }
+  }
+
+  /// Adds `source` to `row` where `gate` is 0, nothing where `gate` ≤ −bound:
+  /// ReLU(source + gate) − ReLU(−source + gate).
+  public mutating func add(_ source: LinearForm, gatedBy gate: LinearForm, to row: Int) {
+    relu(source + gate, to: row)
+    relu(-source + gate, to: row, times: -1)
+  }
+
+  /// Adds bit `index` (counted from 0, as {0, 1} times `factor`) of the non-negative integer whose low bits are
+  /// `partialSum` = Σ_{j ≤ index} 2^j·(contributions), provided partialSum < 2^(index+2).
+  ///
+  /// The bit is 1 iff the sum lies in [2^i, 2^(i+1)) or [3·2^i, 2^(i+2)), hence three steps:
+  ///
+  ///     bit = [s ≥ 2^i] − [s ≥ 2^(i+1)] + [s ≥ 3·2^i]
+  ///
+  /// `gate` is added inside every step (0 = open, ≤ −2^(i+2) − 1 = closed).
+  /// Source: Giannou et al. 2023, lemma on binary addition; the steps here keep errors below ¼ out of the result.
+  public mutating func bit(
+    _ index: Int, of partialSum: LinearForm, gatedBy gate: LinearForm, to row: Int, times factor: Double
+  ) {
+    let unit = Double(sign: .plus, exponent: index, significand: 1)
+    step(partialSum - unit + 0.5 + gate, to: row, times: factor)
+    step(partialSum - 2 * unit + 0.5 + gate, to: row, times: -factor)
+    step(partialSum - 3 * unit + 0.5 + gate, to: row, times: factor)
+  }
+}
