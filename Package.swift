@@ -16,13 +16,11 @@ let package = Package(
   targets: [
     .target(name: "Looping"),
     .target(name: "Construction", dependencies: ["Looping"]),
-    .target(
-      name: "Machine", dependencies: ["Construction", "Looping"]),
-    .target(name: "Reporting"),
+    .target(name: "Machine", dependencies: ["Construction", "Looping"]),
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "Machine", "Construction", "Looping", "Reporting",
+        "Machine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),

@@ -90,4 +90,3 @@ struct CompiledHead<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     value = CompiledRows(used.map { head.value.rows[$0] })
   }
 }
-

@@ -180,7 +180,9 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
   }
 
   /// Refreshes the codes of dirty columns, and activates resting columns that attend, or attended, to one of them.
-  private func rekey(_ layer: Int, _ head: Int, _ x: UnsafeMutablePointer<Scalar>, _ active: inout [Int32]) throws {
+  private func rekey(_ layer: Int, _ head: Int, _ x: UnsafeMutablePointer<Scalar>, _ active: inout [Int32])
+    throws
+  {
     func activateColumns(querying code: UInt64) {
       guard code != HeadIndex.none else { return }
       var column =
@@ -211,7 +213,8 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
       let priority = layers[layer].heads[head].weights.priority.dot(0, source)
       if priority != layers[layer].heads[head].priorities[Int(column)] {
         guard priority >= 0 && priority < 2 else {
-          throw ExecutionError.priorityOutOfRange(network: network.name, head: name(layer, head), column: Int(column))
+          throw ExecutionError.priorityOutOfRange(
+            network: network.name, head: name(layer, head), column: Int(column))
         }
         layers[layer].heads[head].priorities[Int(column)] = priority
         layers[layer].heads[head].preferred.removeAll { $0 == column }
@@ -273,7 +276,8 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
     winners.removeAll(keepingCapacity: true)
     let query =
       layers[layer].heads[head].sharesCodes
-      ? layers[layer].heads[head].keys.codes[Int(column)] : layers[layer].heads[head].queries.codes[Int(column)]
+      ? layers[layer].heads[head].keys.codes[Int(column)]
+      : layers[layer].heads[head].queries.codes[Int(column)]
     if query != HeadIndex.none {
       var candidate = layers[layer].heads[head].keys.first(query)
       var highest = -Scalar.infinity

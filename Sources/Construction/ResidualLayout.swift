@@ -11,7 +11,8 @@ public struct Field: Hashable, Sendable {
 
   /// The stream row that holds element `index` of the field.
   public subscript(index: Int) -> Int {
-    precondition(rows.indices.contains(rows.lowerBound + index), "\(name) has \(count) rows, not \(index + 1)")
+    precondition(
+      rows.indices.contains(rows.lowerBound + index), "\(name) has \(count) rows, not \(index + 1)")
     return rows.lowerBound + index
   }
 }

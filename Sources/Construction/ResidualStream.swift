@@ -26,7 +26,9 @@ public struct ResidualStream<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
 
   /// The rows of `field` in `column`.
   public subscript(field: Field, column: Int) -> [Scalar] {
-    get { Array(storage[(column * width + field.rows.lowerBound)..<(column * width + field.rows.upperBound)]) }
+    get {
+      Array(storage[(column * width + field.rows.lowerBound)..<(column * width + field.rows.upperBound)])
+    }
     set {
       precondition(newValue.count == field.count, "\(field.name) has \(field.count) rows")
       for (index, value) in newValue.enumerated() { self[field[index], column] = value }

@@ -1,8 +1,7 @@
 import Construction
 import Looping
-import Testing
-
 import Machine
+import Testing
 
 /// Random programs whose every instruction stays inside the memory, so that a run never faults.
 struct RandomPrograms {
@@ -79,7 +78,8 @@ struct SplitMix64: RandomNumberGenerator {
   }
 
   @Test(arguments: SubleqDialect.Input.allCases, SubleqDialect.Addressing.allCases)
-  func denseFloat32EqualsInterpreter(input: SubleqDialect.Input, addressing: SubleqDialect.Addressing) throws {
+  func denseFloat32EqualsInterpreter(input: SubleqDialect.Input, addressing: SubleqDialect.Addressing) throws
+  {
     try lockstep(
       { DenseExecutor<Float>($0) }, scalar: Float.self, cells: 24,
       dialect: SubleqDialect(wordBits: 8, input: input, addressing: addressing), instructions: 2000, seed: 1)
@@ -87,7 +87,8 @@ struct SplitMix64: RandomNumberGenerator {
 
   @Test func denseSoftmaxEqualsInterpreter() throws {
     try lockstep(
-      { DenseExecutor<Float>($0, attention: .softmax(inverseTemperature: 30)) }, scalar: Float.self, cells: 24,
+      { DenseExecutor<Float>($0, attention: .softmax(inverseTemperature: 30)) }, scalar: Float.self,
+      cells: 24,
       dialect: SubleqDialect(wordBits: 12), instructions: 2000, seed: 2)
   }
 

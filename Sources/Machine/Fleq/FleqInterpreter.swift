@@ -113,19 +113,22 @@ extension FleqProgram {
   public func validate() throws {
     guard !instructions.isEmpty else { throw FleqFault.ranPastTheEnd }
     guard memory.count >= Self.firstFreeCell, memory.allSatisfy({ $0.count == blockSize }) else {
-      throw FleqFault.invalid(instruction: 0, "every memory cell needs \(blockSize) rows, and there are at least 4")
+      throw FleqFault.invalid(
+        instruction: 0, "every memory cell needs \(blockSize) rows, and there are at least 4")
     }
     for (index, instruction) in instructions.enumerated() {
       for operand in [instruction.a, instruction.b, instruction.c] {
         guard (1...blockSize).contains(operand.columns) else {
-          throw FleqFault.invalid(instruction: index, "a block of \(operand.columns) columns; at most \(blockSize)")
+          throw FleqFault.invalid(
+            instruction: index, "a block of \(operand.columns) columns; at most \(blockSize)")
         }
         let cells = operand.isIndirect ? 1 : operand.columns
         guard operand.cell >= 0 && operand.cell + cells <= memory.count else {
           throw FleqFault.addressOutOfRange(instruction: index, cell: operand.cell)
         }
       }
-      guard memory.indices.contains(instruction.flag), instructions.indices.contains(instruction.target) else {
+      guard memory.indices.contains(instruction.flag), instructions.indices.contains(instruction.target)
+      else {
         throw FleqFault.invalid(instruction: index, "flag or target is outside the program")
       }
       let written = instruction.c.cell..<(instruction.c.cell + instruction.c.columns)

@@ -89,7 +89,8 @@ public enum MachineFault: Error, Equatable, CustomStringConvertible {
     case .tooManyWords(let words, let cells):
       return "the program has \(words) words but the memory only \(cells) cells; hint: --cells \(words)"
     case .wordOutOfRange(let address, let word, let bits):
-      return "word \(word) at address \(address) does not fit into \(bits) bits; hint: --bits gives wider words"
+      return
+        "word \(word) at address \(address) does not fit into \(bits) bits; hint: --bits gives wider words"
     case .unsupportedSize(let why): return why
     }
   }

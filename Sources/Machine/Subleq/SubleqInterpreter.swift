@@ -64,7 +64,8 @@ extension MemoryImage {
       throw MachineFault.unsupportedSize(
         "\(dialect.wordBits)-bit words with \(dialect.addressing) addresses reach 3 to "
           + "\(dialect.largestCellCount) cells, not \(cells)"
-          + (dialect.addressing == .signed ? "; hint: --addressing unsigned, or wider words with --bits" : ""))
+          + (dialect.addressing == .signed ? "; hint: --addressing unsigned, or wider words with --bits" : "")
+      )
     }
     guard words.count <= cells else { throw MachineFault.tooManyWords(words: words.count, cells: cells) }
     for (address, word) in words.enumerated() {

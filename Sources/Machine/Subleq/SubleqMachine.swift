@@ -28,7 +28,9 @@ where Body.State == ResidualStream<Scalar> {
 
   /// The program counter and every cell, decoded; `nil` where the state is not exactly ±1.
   public var programCounter: UnifiedSubleqNetwork.ProgramCounter? { network.decodeProgramCounter(state) }
-  public func word(atCell cell: Int) -> Int? { network.word(inColumn: network.column(ofCell: cell), of: state) }
+  public func word(atCell cell: Int) -> Int? {
+    network.word(inColumn: network.column(ofCell: cell), of: state)
+  }
   public var memory: [Int?] { (0..<network.cells).map(word(atCell:)) }
   public var body: Body { loop.body }
 
@@ -106,6 +108,7 @@ where Body.State == ResidualStream<Scalar> {
 /// The state of a network is not exactly what its decoder knows: data type or temperature do not suffice.
 public struct PrecisionLoss: Error, CustomStringConvertible {
   public let what: String
+  public init(what: String) { self.what = what }
   public var description: String {
     "\(what) no longer holds exact ±1 entries; hint: hard attention, or a wider data type"
   }
