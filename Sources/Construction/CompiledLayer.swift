@@ -73,6 +73,7 @@ struct CompiledNeurons<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
 /// One head in the scalar type of the run.
 struct CompiledHead<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   let name: String
+  let kind: AttentionHead.Kind
   let query: CompiledRows<Scalar>
   let key: CompiledRows<Scalar>
   let priority: CompiledRows<Scalar>
@@ -82,6 +83,7 @@ struct CompiledHead<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
 
   init(_ head: AttentionHead) {
     name = head.name
+    kind = head.kind
     query = CompiledRows(head.query.rows)
     key = CompiledRows(head.key.rows)
     priority = CompiledRows([head.priority])

@@ -6,7 +6,16 @@
 /// `priority` is one more query/key dimension whose query is the constant 1: it lets one kind of key win a tie.
 /// Source: Giannou et al. 2023, section 3 (no causal mask, one temperature λ).
 public struct AttentionHead: Sendable {
+  /// What a head's weights are for.
+  public enum Kind: String, Sendable {
+    /// Picks columns by their codes: λ is the run's, and may go to infinity (hard attention).
+    case selector
+    /// Computes with the softmax itself (sigmoids, linearised products): λ is 1 whatever the run's.
+    case smooth
+  }
+
   public var name: String
+  public var kind = Kind.selector
   /// d_k × width.
   public var query: SparseMatrix
   /// d_k × width.

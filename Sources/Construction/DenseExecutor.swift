@@ -85,7 +85,7 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
     }
     var total: Scalar = 0
     for key in weights.indices {
-      switch attention {
+      switch head.kind == .smooth ? .softmax(inverseTemperature: 1) : attention {
       case .hard: weights[key] = weights[key] == highest ? 1 : 0
       case .softmax(let inverseTemperature):
         weights[key] = Scalar(exp(inverseTemperature * Double(weights[key] - highest)))
