@@ -55,18 +55,36 @@ public struct FleqInterpreter: Sendable {
     case .exponential: elementwise { exp($0) }
     case .logarithm: elementwise { log($0) }
     case .sine: elementwise { sin($0) }
-    case .increment:
-      guard let address = pointers[instruction.a.cell] else {
-        throw FleqFault.notAPointer(instruction: programCounter, cell: instruction.a.cell)
-      }
-      pointers[instruction.c.cell] = address + 1
+    case .increment: c = a
     }
-    if instruction.function != .increment {
-      let first = try firstCell(instruction.c)
-      for j in 0..<instruction.c.columns { memory[first + j] = c[j] }
+    let addresses = try addresses(after: instruction)
+    let first = try firstCell(instruction.c)
+    for j in 0..<instruction.c.columns {
+      memory[first + j] = c[j]
+      pointers[first + j] = addresses[j]
     }
     programCounter = jumps ? instruction.target : programCounter + 1
     guard programCounter < program.instructions.count else { throw FleqFault.ranPastTheEnd }
+  }
+
+  /// The addresses the written cells hold: a's for a copy, the next one for an increment, none otherwise.
+  private func addresses(after instruction: FleqInstruction) throws -> [Int?] {
+    guard instruction.function == .copy || instruction.function == .increment else {
+      return Array(repeating: nil, count: program.blockSize)
+    }
+    let first = try firstCell(instruction.a)
+    return try (0..<program.blockSize).map { j in
+      guard j < instruction.a.columns else { return nil }
+      let address = pointers[first + j]
+      guard instruction.function == .increment && j < instruction.c.columns else { return address }
+      guard let address else {
+        throw FleqFault.notAPointer(instruction: programCounter, cell: first + j)
+      }
+      guard address + 1 < memory.count else {
+        throw FleqFault.addressOutOfRange(instruction: programCounter, cell: address + 1)
+      }
+      return address + 1
+    }
   }
 
   private func firstCell(_ operand: FleqOperand) throws -> Int {
@@ -112,6 +130,9 @@ extension FleqProgram {
   /// - Throws: `FleqFault`.
   public func validate() throws {
     guard !instructions.isEmpty else { throw FleqFault.ranPastTheEnd }
+    guard [1, 2, 4, 8, 16].contains(blockSize) else {
+      throw FleqFault.invalid(instruction: 0, "the block size is \(blockSize), not 1, 2, 4, 8 or 16")
+    }
     guard memory.count >= Self.firstFreeCell, memory.allSatisfy({ $0.count == blockSize }) else {
       throw FleqFault.invalid(
         instruction: 0, "every memory cell needs \(blockSize) rows, and there are at least 4")
@@ -126,6 +147,10 @@ extension FleqProgram {
         guard operand.cell >= 0 && operand.cell + cells <= memory.count else {
           throw FleqFault.addressOutOfRange(instruction: index, cell: operand.cell)
         }
+      }
+      guard !instruction.function.isElementwise || instruction.c.columns <= instruction.a.columns else {
+        throw FleqFault.invalid(
+          instruction: index, "\(instruction.function) writes more columns than it reads")
       }
       guard memory.indices.contains(instruction.flag), instructions.indices.contains(instruction.target)
       else {

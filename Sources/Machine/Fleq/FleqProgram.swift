@@ -2,7 +2,7 @@
 ///
 /// Element-wise functions act on row 0 of each column, so on scalars and row vectors.
 public enum FleqFunction: String, CaseIterable, Sendable, Codable {
-  /// c ← a
+  /// c ← a, with the address that a holds: so a pointer is set by copying one that keeps its start
   case copy
   /// c ← a + b
   case add
@@ -28,8 +28,11 @@ public enum FleqFunction: String, CaseIterable, Sendable, Codable {
   case logarithm
   /// Element-wise sin x on [−π, π], a sum of sigmoids
   case sine
-  /// c's address ← a's address + 1 (pointer cells)
+  /// c ← a, with the address that a holds, plus 1 (pointer cells)
   case increment
+
+  /// Whether it acts on row 0 of each column alone.
+  public var isElementwise: Bool { domain != nil || self == .sigmoid }
 
   /// Where an element-wise approximation holds; `nil` for functions without such a limit.
   public var domain: ClosedRange<Double>? {
@@ -60,6 +63,9 @@ public struct FleqOperand: Equatable, Sendable {
 }
 
 /// `mem[c] ← f(mem[a], mem[b]); if mem[flag] ≤ 0 goto target`, the flag being read before the write.
+///
+/// A cell holds d numbers and may hold an address. A write replaces both: only `copy` and `increment` write an
+/// address, every other function leaves the written cells without one.
 ///
 /// Source: Giannou et al. 2023, FLEQ (section 5). `flag` tests row 0 of its cell.
 public struct FleqInstruction: Equatable, Sendable {
@@ -96,7 +102,7 @@ public struct FleqProgram: Equatable, Sendable {
   public static let spareCell = 3
   public static let firstFreeCell = 4
 
-  /// d: rows of a cell, and the most columns of a block.
+  /// d: rows of a cell, and the most columns of a block; a power of two.
   public var blockSize: Int
   /// Initial contents, `memory[cell][row]`, each of d rows.
   public var memory: [[Double]]
