@@ -39,6 +39,26 @@ public struct LayerBuilder {
         priority: priority.map { [Term(row: $0[0], coefficient: 1)] } ?? []))
   }
 
+  /// Adds a head given by its forms: Σ_d key_d(k)·query_d(j) + priority(k) are the scores, and the attended column's
+  /// `outputs` are added to the rows named. Forms have no constants: a head has no biases.
+  public mutating func attend(
+    _ name: String, kind: AttentionHead.Kind, query: [LinearForm], key: [LinearForm],
+    priority: LinearForm = LinearForm(), outputs: [(form: LinearForm, row: Int)]
+  ) {
+    precondition(query.count == key.count, "\(name): \(query.count) queries, \(key.count) keys")
+    precondition(
+      (query + key + [priority] + outputs.map(\.form)).allSatisfy { $0.constant == 0 },
+      "\(name): a head has no biases")
+    var value = SparseMatrix(rows: Array(repeating: [], count: layout.width), columnCount: layout.width)
+    for (form, row) in outputs { value.rows[row] += form.terms }
+    heads.append(
+      AttentionHead(
+        name: name, kind: kind,
+        query: SparseMatrix(rows: query.map(\.terms), columnCount: layout.width),
+        key: SparseMatrix(rows: key.map(\.terms), columnCount: layout.width), value: value,
+        priority: priority.terms))
+  }
+
   // MARK: Feed-forward gadgets
 
   /// Adds `factor · ReLU(input)` to `row`.
@@ -60,6 +80,27 @@ public struct LayerBuilder {
     for row in fields.flatMap(\.rows) {
       relu(.row(row), to: row, times: -1)
       relu(-.row(row), to: row)
+    }
+  }
+
+  /// Adds the sum of two binary numbers and `carryIn`, modulo 2^count, to `target` as 2·bit – so that a following −1
+  /// makes a ±1 code – where `openWhere` is 1, and nothing where it is 0.
+  ///
+  /// - Parameters:
+  ///   - code: a ±1 code, least significant bit first (0 where closed).
+  ///   - bits: a shorter number of {0, 1} rows.
+  ///
+  /// Bit i is read off the sum of all contributions of weight ≤ 2^i (`bit`), which two numbers and a carry keep
+  /// below 2^(i+2); a closed gate subtracts twice that.
+  public mutating func addNumbers(
+    _ code: Field, _ bits: Field? = nil, carryIn: Double = 0, openWhere: LinearForm, to target: Field
+  ) {
+    var sum = LinearForm(constant: carryIn)
+    for i in 0..<code.count {
+      let unit = Double(sign: .plus, exponent: i, significand: 1)
+      sum = sum + 0.5 * unit * (.row(code[i]) + 1)
+      if let bits, i < bits.count { sum = sum + unit * .row(bits[i]) }
+      bit(i, of: sum, gatedBy: 8 * unit * (openWhere - 1), to: target[i], times: 2)
     }
   }
 

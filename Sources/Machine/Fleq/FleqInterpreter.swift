@@ -22,11 +22,7 @@ public struct FleqInterpreter: Sendable {
   }
 
   /// Whether the next instruction only jumps to itself, so that nothing will ever change.
-  public var hasHalted: Bool {
-    let next = program.instructions[programCounter]
-    return next.target == programCounter && next.flag == FleqProgram.zeroCell
-      && next.c.cell == FleqProgram.discardCell
-  }
+  public var hasHalted: Bool { program.onlyJumpsToItself(programCounter) }
 
   /// Executes one instruction.
   /// - Throws: `FleqFault` if a pointer leads outside the memory, or the program runs past its end.
@@ -126,6 +122,12 @@ public enum FleqFault: Error, Equatable, CustomStringConvertible {
 }
 
 extension FleqProgram {
+  func onlyJumpsToItself(_ number: Int) -> Bool {
+    let instruction = instructions[number]
+    return instruction.target == number && instruction.flag == Self.zeroCell
+      && instruction.c.cell == Self.discardCell
+  }
+
   /// Checks everything that can be checked before the first step.
   /// - Throws: `FleqFault`.
   public func validate() throws {

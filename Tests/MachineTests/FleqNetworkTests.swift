@@ -1,0 +1,71 @@
+import Construction
+import Looping
+import Machine
+import Testing
+
+@Suite struct FleqNetworkTests {
+  /// Every function once, on blocks of several widths, directly and through pointers, with jumps taken and not.
+  static func randomProgram(seed: UInt64, blockSize d: Int, length: Int) -> FleqProgram {
+    var random = SplitMix64(state: seed)
+    let cells = 4 + 8 * d
+    var memory = (0..<cells).map { _ in (0..<d).map { _ in Double.random(in: 0.5...1, using: &random) } }
+    memory[FleqProgram.zeroCell] = Array(repeating: 0, count: d)
+    memory[FleqProgram.oneCell] = [1] + Array(repeating: 0, count: d - 1)
+    // Blocks 0…3 are read, 4…5 written, 6…7 hold pointers to the first cells of blocks 0…5.
+    func block(_ number: Int) -> Int { 4 + number * d }
+    var pointers: [Int: Int] = [:]
+    for cell in block(6)..<cells { pointers[cell] = block(Int.random(in: 0..<4, using: &random)) }
+    var instructions: [FleqInstruction] = []
+    for index in 0..<length {
+      let function = FleqFunction.allCases[index % FleqFunction.allCases.count]
+      let columns = Int.random(in: 1...d, using: &random)
+      func operand() -> FleqOperand {
+        Bool.random(using: &random)
+          ? FleqOperand(cell: block(Int.random(in: 0..<4, using: &random)), columns: columns)
+          : FleqOperand(
+            cell: Int.random(in: block(6)..<cells, using: &random), columns: columns, isIndirect: true)
+      }
+      let jumps = Int.random(in: 0..<3, using: &random) == 0
+      let cell = Int.random(in: block(6)..<cells, using: &random)
+      let isIncrement = function == .increment
+      instructions.append(
+        FleqInstruction(
+          function, a: isIncrement ? FleqOperand(cell: cell) : operand(), b: operand(),
+          c: isIncrement
+            ? FleqOperand(cell: cell)
+            : FleqOperand(cell: block(Int.random(in: 4..<6, using: &random)), columns: columns),
+          flag: jumps ? FleqProgram.zeroCell : FleqProgram.oneCell, target: min(index + 2, length)))
+    }
+    instructions.append(
+      FleqInstruction(
+        .copy, a: FleqOperand(cell: FleqProgram.zeroCell), b: FleqOperand(cell: FleqProgram.zeroCell),
+        c: FleqOperand(cell: FleqProgram.discardCell), flag: FleqProgram.zeroCell, target: length))
+    return FleqProgram(blockSize: d, memory: memory, pointers: pointers, instructions: instructions)
+  }
+
+  @Test(arguments: [1, 2, 4, 8]) func everyStateEqualsTheInterpreters(blockSize: Int) throws {
+    for seed in 1...2 as ClosedRange<UInt64> {
+      let program = Self.randomProgram(seed: seed, blockSize: blockSize, length: 70)
+      let network = try FleqNetwork(for: program)
+      #expect(network.network.layers.count <= 13)
+      var machine = try FleqMachine(
+        program, network: network, body: DenseExecutor<Double>(network.network))
+      var interpreter = try FleqInterpreter(program)
+      while !interpreter.hasHalted {
+        let instruction = program.instructions[interpreter.programCounter]
+        try interpreter.step()
+        try machine.step()
+        try #require(machine.programCounter == interpreter.programCounter)
+        for cell in interpreter.memory.indices {
+          try #require(try machine.address(inCell: cell) == interpreter.pointers[cell])
+        }
+        let worst = zip(machine.memory.joined(), interpreter.memory.joined())
+          .map { abs($0 - $1) }.max()!
+        try #require(worst < 2e-5, "\(instruction)")
+      }
+      let before = machine.state
+      let changed = try machine.step()
+      #expect(!changed && machine.state == before)
+    }
+  }
+}
