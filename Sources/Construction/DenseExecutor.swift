@@ -30,6 +30,8 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
     layers = network.layers.map { ($0.heads.map(CompiledHead.init), CompiledNeurons($0.neurons)) }
   }
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func apply(to state: inout State, loop: Int) -> Bool {
     let before = state.storage
     for layer in layers { apply(layer.heads, layer.neurons, to: &state) }
@@ -46,36 +48,40 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
     var weights = [Scalar](repeating: 0, count: state.columnCount)
     state.storage.withUnsafeBufferPointer { x in
       let head = layers[layer].heads[head]
-      let keys = project(head, x.baseAddress!, state)
-      weigh(head, column, x.baseAddress!, state, keys, into: &weights)
+      let keys = project(head, x.baseAddress!, state.columnCount, state.width)
+      weigh(head, column, x.baseAddress!, state.width, keys, into: &weights)
     }
     return weights
   }
 
   private typealias Keys = (codes: [Scalar], priorities: [Scalar])
 
-  private func project(_ head: CompiledHead<Scalar>, _ x: UnsafePointer<Scalar>, _ state: State) -> Keys {
+  @inline(__always)
+  private func project(
+    _ head: CompiledHead<Scalar>, _ x: UnsafePointer<Scalar>, _ columnCount: Int, _ width: Int
+  ) -> Keys {
     let dimension = head.key.rowCount
-    var codes = [Scalar](repeating: 0, count: state.columnCount * dimension)
-    var priorities = [Scalar](repeating: 0, count: state.columnCount)
-    for column in 0..<state.columnCount {
-      let source = x + column * state.width
+    var codes = [Scalar](repeating: 0, count: columnCount * dimension)
+    var priorities = [Scalar](repeating: 0, count: columnCount)
+    for column in 0..<columnCount {
+      let source = x + column * width
       for i in 0..<dimension { codes[column * dimension + i] = head.key.dot(i, source) }
       priorities[column] = head.priority.dot(0, source)
     }
     return (codes, priorities)
   }
 
+  @inline(__always)
   private func weigh(
-    _ head: CompiledHead<Scalar>, _ column: Int, _ x: UnsafePointer<Scalar>, _ state: State, _ keys: Keys,
+    _ head: CompiledHead<Scalar>, _ column: Int, _ x: UnsafePointer<Scalar>, _ width: Int, _ keys: Keys,
     into weights: inout [Scalar]
   ) {
     let dimension = head.query.rowCount
-    let query = (0..<dimension).map { head.query.dot($0, x + column * state.width) }
+    let query = (0..<dimension).map { head.query.dot($0, x + column * width) }
     var highest = -Scalar.infinity
     keys.codes.withUnsafeBufferPointer { codes in
       query.withUnsafeBufferPointer { query in
-        for key in 0..<state.columnCount {
+        for key in weights.indices {
           var score = keys.priorities[key]
           for i in 0..<dimension { score += codes[key * dimension + i] * query[i] }
           weights[key] = score
@@ -95,35 +101,29 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
     for key in weights.indices where weights[key] != 0 { weights[key] /= total }
   }
 
+  @inline(__always)
   private func apply(
     _ heads: [CompiledHead<Scalar>], _ neurons: CompiledNeurons<Scalar>, to state: inout State
   ) {
     let width = state.width
     let count = state.columnCount
     var attended = state.storage
-    state.storage.withUnsafeBufferPointer { x in
-      let x = x.baseAddress!
-      var weights = [Scalar](repeating: 0, count: count)
-      for head in heads {
-        let keys = project(head, x, state)
-        let values = head.destinations.count
-        for column in 0..<count {
-          weigh(head, column, x, state, keys, into: &weights)
-          for key in 0..<count where weights[key] != 0 {
-            for i in 0..<values {
-              attended[column * width + Int(head.destinations[i])] +=
-                weights[key] * head.value.dot(i, x + key * width)
+    attended.withUnsafeMutableBufferPointer { attended in
+      let attended = attended.baseAddress!
+      state.storage.withUnsafeMutableBufferPointer { x in
+        let x = x.baseAddress!
+        var weights = [Scalar](repeating: 0, count: count)
+        for head in heads {
+          let keys = project(head, x, state.columnCount, width)
+          for column in 0..<count {
+            weigh(head, column, x, width, keys, into: &weights)
+            for key in 0..<count where weights[key] != 0 {
+              head.addValues(of: x + key * width, weight: weights[key], to: attended + column * width)
             }
           }
         }
-      }
-    }
-    state.storage = attended
-    attended.withUnsafeBufferPointer { x in
-      state.storage.withUnsafeMutableBufferPointer { result in
-        for column in 0..<count {
-          neurons.add(x.baseAddress! + column * width, to: result.baseAddress! + column * width)
-        }
+        x.update(from: attended, count: width * count)
+        for column in 0..<count { neurons.add(attended + column * width, to: x + column * width) }
       }
     }
   }
