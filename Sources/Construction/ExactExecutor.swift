@@ -199,14 +199,20 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
   }
 }
 
-/// One flag per column.
-struct ColumnFlags {
-  private var flags: [Bool]
-  init(count: Int) { flags = Array(repeating: false, count: count) }
+/// One flag per column, by reference: no exclusivity checks in the inner loops.
+final class ColumnFlags {
+  private let flags: UnsafeMutablePointer<Bool>
+
+  init(count: Int) {
+    flags = .allocate(capacity: count)
+    flags.initialize(repeating: false, count: count)
+  }
+
+  deinit { flags.deallocate() }
 
   subscript(column: Int) -> Bool {
-    @inline(__always) get { flags.withUnsafeBufferPointer { $0[column] } }
-    @inline(__always) set { flags.withUnsafeMutableBufferPointer { $0[column] = newValue } }
+    @inline(__always) get { flags[column] }
+    @inline(__always) set { flags[column] = newValue }
   }
 }
 

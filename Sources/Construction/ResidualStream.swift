@@ -36,6 +36,33 @@ public struct ResidualStream<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   }
 }
 
+extension ResidualStream {
+  /// The number whose bits, least significant first, are the ±1 entries of `rows` in `column`; `nil` if an entry is
+  /// not exactly ±1. Complexity: O(rows), up to 63.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  public func code(in rows: Range<Int>, column: Int) -> Int? {
+    let base = column * width
+    return storage.withUnsafeBufferPointer { storage in
+      var value = 0
+      var isExact = true
+      for (bit, row) in rows.enumerated() {
+        let entry = storage[base + row]
+        value |= (entry == 1 ? 1 : 0) << bit
+        isExact = isExact && (entry == 1 || entry == -1)
+      }
+      return isExact ? value : nil
+    }
+  }
+
+  /// The inverse of `code(in:column:)`: writes the low bits of `number` as ±1.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  public mutating func setCode(_ number: Int, in rows: Range<Int>, column: Int) {
+    for (bit, row) in rows.enumerated() { self[row, column] = (number >> bit) & 1 == 1 ? 1 : -1 }
+  }
+}
+
 extension ResidualStream: Equatable {
   /// Equal entries; which columns were touched does not count.
   public static func == (left: Self, right: Self) -> Bool {

@@ -26,7 +26,10 @@ public struct SubleqInterpreter: Sendable {
   /// The operands at the program counter, checked; `nil` once halted.
   public func fetch() throws -> (a: Int, b: Int, c: Int)? {
     guard let pc = programCounter else { return nil }
-    return try checkedInstruction(at: pc, cells: memory.count, dialect: dialect) { memory[$0] }
+    try checkInstruction(at: pc, cells: memory.count)
+    let (a, b, c) = (memory[pc], memory[pc + 1], memory[pc + 2])
+    try checkOperands(a: a, b: b, at: pc, cells: memory.count, dialect: dialect)
+    return (a, b, c)
   }
 
   /// Executes one instruction. Does nothing once halted.
@@ -83,19 +86,20 @@ func checkJump(from pc: Int, to target: Int, cells: Int) throws {
   }
 }
 
-/// The instruction at `pc`, or the fault that executing it would be.
-func checkedInstruction(
-  at pc: Int, cells: Int, dialect: SubleqDialect, word: (Int) -> Int
-) throws -> (a: Int, b: Int, c: Int) {
+func checkInstruction(at pc: Int, cells: Int) throws {
   guard pc >= 0 && pc + 3 <= cells else {
     throw MachineFault.incompleteInstruction(programCounter: pc, cells: cells)
   }
-  let (a, b, c) = (word(pc), word(pc + 1), word(pc + 2))
-  for (name, operand) in [("a", a), ("b", b)] where operand != -1 {
+}
+
+func checkOperands(a: Int, b: Int, at pc: Int, cells: Int, dialect: SubleqDialect) throws {
+  func check(_ operand: Int, _ name: String) throws {
+    guard operand != -1 else { return }
     let address = dialect.address(operand)
     guard address >= 0 && address < cells else {
       throw MachineFault.addressOutOfRange(programCounter: pc, operand: name, address: address, cells: cells)
     }
   }
-  return (a, b, c)
+  try check(a, "a")
+  try check(b, "b")
 }

@@ -34,6 +34,11 @@ where Body.State == ResidualStream<Scalar> {
   public var memory: [Int?] { (0..<network.cells).map(word(atCell:)) }
   public var body: Body { loop.body }
 
+  private func exactWord(_ cell: Int) throws -> Int {
+    guard let word = word(atCell: cell) else { throw PrecisionLoss(what: "cell \(cell)") }
+    return word
+  }
+
   /// Runs one loop, which is one instruction.
   ///
   /// - Parameter read: called for a character when, and only when, the instruction reads one; `nil` at the end.
@@ -47,26 +52,19 @@ where Body.State == ResidualStream<Scalar> {
       return (nil, halt != .fixedPoint)
     }
     let dialect = network.dialect
-    var lost: Int?
-    let (a, b, c) = try checkedInstruction(at: pc, cells: network.cells, dialect: dialect) { cell in
-      if let word = word(atCell: cell) { return word }
-      lost = cell
-      return -1
-    }
-    if let lost { throw PrecisionLoss(what: "cell \(lost)") }
+    try checkInstruction(at: pc, cells: network.cells)
+    let (a, b, c) = (try exactWord(pc), try exactWord(pc + 1), try exactWord(pc + 2))
+    try checkOperands(a: a, b: b, at: pc, cells: network.cells, dialect: dialect)
     if a == -1 {
       let character = try read().map(Int.init) ?? dialect.endOfInput
       // Mazonka's input adds; the network subtracts, so the device shows the negated character.
       let shown = dialect.input == .add && b != -1 ? -character : character
-      state[network.word, network.deviceColumn] = BitCode.encode(shown, bits: dialect.wordBits)
+      state.setCode(shown, in: network.word.rows, column: network.deviceColumn)
     }
     let (_, halt) = try loop.run(&state)
     var step = SubleqStep(programCounter: pc, a: a, b: b, c: c, jumped: false)
     if !dialect.copies(a: a, b: b) {
-      guard let result = word(atCell: dialect.address(b)) else {
-        throw PrecisionLoss(what: "cell \(dialect.address(b))")
-      }
-      step.jumped = result <= 0
+      step.jumped = try exactWord(dialect.address(b)) <= 0
     }
     // The network's program counter has no room for a target that is not there.
     if step.jumped && !dialect.halts(at: c) {

@@ -136,18 +136,12 @@ public struct UnifiedSubleqNetwork: Sendable {
 
   /// The word of a column, or `nil` if the state is not exactly ±1 there (the network has lost precision).
   public func word<Scalar>(inColumn column: Int, of state: ResidualStream<Scalar>) -> Int? {
-    var value = 0
-    let base = word.rows.lowerBound
-    for i in 0..<dialect.wordBits {
-      let bit = state[base + i, column]
-      if bit == 1 { value |= 1 << i } else if bit != -1 { return nil }
-    }
-    return dialect.wrap(value)
+    state.code(in: word.rows, column: column).map(dialect.wrap)
   }
 
   /// Reads the program counter out of the state.
   public func decodeProgramCounter<Scalar>(_ state: ResidualStream<Scalar>) -> ProgramCounter? {
-    guard let code = BitCode.decode(state[programCounter, Self.scratchpad]) else { return nil }
+    guard let code = state.code(in: programCounter.rows, column: Self.scratchpad) else { return nil }
     return code >> addressBits == 1 ? .halted : .cell(code)
   }
 
