@@ -15,15 +15,19 @@ let package = Package(
   ],
   targets: [
     .target(name: "Looping"),
+    .target(name: "Reporting", dependencies: ["Looping"]),
     .target(name: "Construction", dependencies: ["Looping"]),
-    .target(name: "Machine", dependencies: ["Construction", "Looping"]),
+    .target(
+      name: "Machine", dependencies: ["Construction", "Looping"],
+      resources: [.embedInCode("Programs")]),
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "Machine",
+        "Machine", "Reporting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
+    .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine"]),
     .testTarget(name: "TinyTests", dependencies: ["Machine"]),

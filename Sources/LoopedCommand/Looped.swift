@@ -1,9 +1,34 @@
 import ArgumentParser
+import Foundation
+import Machine
 
-@main
 struct Looped: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "looped",
     abstract: "Looped transformers: one block of layers, applied again and again.",
-    subcommands: [TourCommand.self, DoctorCommand.self])
+    subcommands: [TourCommand.self, RunCommand.self, AsmCommand.self, DoctorCommand.self])
 }
+
+@main
+enum Main {
+  static func main() {
+    do {
+      var command = try Looped.parseAsRoot()
+      try command.run()
+    } catch let error as any ReportedError {
+      let text = error is SourceError ? "\(error)" : "error: \(error)"
+      FileHandle.standardError.write(Data((text + "\n").utf8))
+      exit(1)
+    } catch {
+      Looped.exit(withError: error)
+    }
+  }
+}
+
+/// Errors of ours: printed as compilers print theirs, `error: …` with a hint below.
+protocol ReportedError: Error {}
+extension SourceError: ReportedError {}
+extension MachineFault: ReportedError {}
+extension FleqFault: ReportedError {}
+extension PrecisionLoss: ReportedError {}
+extension CommandError: ReportedError {}

@@ -60,6 +60,11 @@ public struct MemoryImage: Equatable, Sendable {
   /// Label names by address, for traces.
   public var labels: [Int: String]
 
+  /// Source lines by address, for listings.
+  public var lines: [Int: Int] = [:]
+  /// Words that the source declares as data, for listings.
+  public var data: [Range<Int>] = []
+
   public init(words: [Int], labels: [Int: String] = [:]) {
     self.words = words
     self.labels = labels

@@ -1,6 +1,18 @@
 import Construction
 import Looping
 
+/// Why a run ended.
+public enum SubleqEnd: String, Sendable, CustomStringConvertible {
+  /// The program jumped to a halting address.
+  case halted
+  /// The state no longer changes and never will: the program jumps to itself.
+  case fixedPoint = "fixed point"
+  /// The allowed number of instructions was executed.
+  case limit
+
+  public var description: String { rawValue }
+}
+
 /// Drives a unified SUBLEQ network through the shared loop: feeds its device, checks addresses before they are used,
 /// and reports each instruction.
 public struct SubleqMachine<Body: LoopBody, Scalar: BinaryFloatingPoint & Sendable>
@@ -16,15 +28,7 @@ where Body.State == ResidualStream<Scalar> {
     loop = Loop(body: body, limit: 1)
   }
 
-  /// Why a run ended.
-  public enum End: String, Sendable {
-    /// The program jumped to a halting address.
-    case halted
-    /// The state no longer changes and never will: the program jumps to itself.
-    case fixedPoint = "fixed point"
-    /// The allowed number of instructions was executed.
-    case limit
-  }
+  public typealias End = SubleqEnd
 
   /// The program counter and every cell, decoded; `nil` where the state is not exactly ±1.
   public var programCounter: UnifiedSubleqNetwork.ProgramCounter? { network.decodeProgramCounter(state) }

@@ -1,0 +1,29 @@
+import ArgumentParser
+import Foundation
+import Machine
+
+struct AsmCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "asm", abstract: "Assemble SUBLEQ assembly into a memory image.",
+    discussion: "Reads Mazonka-style assembly (.asq); writes a decimal image (.sq), or a listing.")
+
+  @Argument(help: "An assembly file, - for standard input, or a program of the library.")
+  var file: String
+  @Option(name: .shortAndLong, help: "Where the image goes; standard output if not given.")
+  var output: String?
+  @Flag(help: "Print a listing: addresses, labels, words, and what they mean.")
+  var list = false
+
+  func run() throws {
+    guard case .unified(let image, _, _) = try ProgramSource.load(file, format: nil) else {
+      throw CommandError("\(file) is a program for the paper's machine, which has no assembly")
+    }
+    let text = list ? Disassembler(image, dialect: SubleqDialect()).listing(image) : ImageFile.text(image)
+    guard let output else { return print(text, terminator: "") }
+    do {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
+    } catch {
+      throw CommandError("cannot write \(output): \(error.localizedDescription)")
+    }
+  }
+}

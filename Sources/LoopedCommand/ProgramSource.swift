@@ -1,0 +1,81 @@
+import Foundation
+import Machine
+
+/// A program for one of the machines, and what to call it.
+enum ProgramSource {
+  case unified(MemoryImage, name: String, cells: Int?)
+  case separate(SeparateProgram, name: String)
+
+  enum Format: String, CaseIterable {
+    case asq, sq, csv
+  }
+
+  /// Loads a file, or a program of the library if no such file exists.
+  /// - Throws: `SourceError` with file, line and column; `CommandError` if there is nothing to load.
+  static func load(_ path: String, format: Format?) throws -> ProgramSource {
+    if let program = ProgramLibrary[path], !FileManager.default.fileExists(atPath: path) {
+      return .unified(try program.assemble(), name: program.name, cells: program.cells)
+    }
+    let text = try readText(path, limit: 16 << 20)
+    let name = path == "-" ? "standard input" : path
+    switch try format ?? formatOfName(path) {
+    case .asq: return .unified(try SubleqAssembler.assemble(text, file: name), name: name, cells: nil)
+    case .sq: return .unified(try ImageFile.read(text, file: name), name: name, cells: nil)
+    case .csv: return .separate(try SeparateProgramFile.read(text, file: name), name: name)
+    }
+  }
+
+  private static func formatOfName(_ path: String) throws -> Format {
+    switch (path as NSString).pathExtension.lowercased() {
+    case "asq", "s", "asm": return .asq
+    case "sq", "dec", "txt": return .sq
+    case "csv": return .csv
+    default:
+      if path == "-" { return .asq }
+      throw CommandError(
+        "cannot tell the format of \(path)",
+        hint: "use --format asq, sq or csv; `looped run --list` shows the programs that come with looped")
+    }
+  }
+}
+
+/// The bytes of a file or, for `-`, of standard input.
+/// - Throws: `CommandError` if it cannot be read or has more than `limit` bytes, of which no more are then read.
+func readText(_ path: String, limit: Int) throws -> [UInt8] {
+  let file: FileHandle
+  if path == "-" {
+    file = .standardInput
+  } else {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw CommandError(
+        "no file \(path), and no program of that name",
+        hint: "`looped run --list` shows the programs that come with looped")
+    }
+    guard !isFolder.boolValue, let handle = FileHandle(forReadingAtPath: path) else {
+      throw CommandError("cannot read \(path)")
+    }
+    file = handle
+  }
+  var text: [UInt8] = []
+  while let part = try file.read(upToCount: 1 << 16), !part.isEmpty {
+    text.append(contentsOf: part)
+    guard text.count <= limit else {
+      throw CommandError("\(path) has more than \(limit >> 20) MiB", hint: "is this really a program?")
+    }
+  }
+  return text
+}
+
+/// What went wrong outside of a source text.
+struct CommandError: Error, CustomStringConvertible {
+  let message: String
+  let hint: String?
+
+  init(_ message: String, hint: String? = nil) {
+    self.message = message
+    self.hint = hint
+  }
+
+  var description: String { message + (hint.map { "\nhint: \($0)" } ?? "") }
+}

@@ -1,0 +1,125 @@
+import ArgumentParser
+import Construction
+import Foundation
+import Looping
+import Machine
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run a program on a looped transformer: one loop is one instruction.",
+    discussion: """
+      Programs: SUBLEQ assembly (.asq), decimal images (.sq, .dec), or one that comes with looped (--list). \
+      What the program writes goes to standard output as it is written, what it reads comes from standard input.
+      """)
+
+  enum Executor: String, CaseIterable, ExpressibleByArgument { case exact, dense, interpreter }
+  enum DataType: String, CaseIterable, ExpressibleByArgument { case f32, f64 }
+
+  @Argument(help: "A program file, - for standard input, or the name of a library program.")
+  var program: String?
+  @Flag(help: "List the programs that come with looped.")
+  var list = false
+  @Option(help: "asq, sq or csv; by the file's extension if not given.")
+  var format: ProgramSource.Format?
+  @Option(help: "exact (fast), dense (every column attends to every column), or interpreter (no network).")
+  var executor = Executor.exact
+  @Option(help: "The network's numbers: f32 or f64.")
+  var dataType: DataType?
+  @Option(help: "Dense only: softmax with this inverse temperature instead of hard attention.")
+  var inverseTemperature: Double?
+  @Option(help: "Bits of a word, 4 to 48.")
+  var bits = 16
+  @Option(help: "Memory cells; as many as the program has words if not given.")
+  var cells: Int?
+  @Option(help: "What `-1 b c` does: store (mem[b] = x, no jump) or add (mem[b] += x, then jump if <= 0).")
+  var input = SubleqDialect.Input.store
+  @Option(help: "signed (negative targets halt) or unsigned (only -1 halts).")
+  var addressing = SubleqDialect.Addressing.signed
+  @Option(help: "Stop after so many instructions; 0 for no limit.")
+  var limit = 0
+  @Flag(help: "Show every instruction: what it did, which cell changed, where it went.")
+  var trace = false
+  @Option(help: "Write the trace to FILE: .jsonl for machines, .html for people.")
+  var traceTo: String?
+  @Flag(help: "Print one JSON object at the end instead of the program's output.")
+  var json = false
+  @Flag(name: .shortAndLong, help: "Say at the end what ran, and how fast.")
+  var verbose = false
+
+  func validate() throws {
+    if !list && program == nil { throw ValidationError("name a program, or use --list") }
+    if limit < 0 { throw ValidationError("--limit cannot be negative") }
+    if inverseTemperature != nil && executor != .dense {
+      throw ValidationError(
+        "--inverse-temperature needs --executor dense: the exact executor is hard attention")
+    }
+    if let inverseTemperature, !(inverseTemperature > 0) {
+      throw ValidationError("--inverse-temperature must be positive")
+    }
+  }
+
+  func run() throws {
+    if list {
+      let width = ProgramLibrary.all.map(\.name.count).max() ?? 0
+      for program in ProgramLibrary.all {
+        print(program.name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + program.description)
+      }
+      return
+    }
+    switch try ProgramSource.load(program ?? "-", format: format) {
+    case .unified(let image, let name, let needed):
+      try run(image, name: name, cells: cells ?? max(image.words.count, needed ?? 3, 3))
+    case .separate(let program, let name):
+      throw CommandError(
+        "\(name) is a program for separate memories (\(program.instructions.count) instructions)",
+        hint: "--network paper or compact runs it")
+    }
+  }
+
+  private func run(_ image: MemoryImage, name: String, cells: Int) throws {
+    let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
+    Interrupt.install()
+    var run = MachineRun(name: name, image: image, cells: cells, dialect: dialect, limit: limit)
+    run.streams = StandardStreams(isQuiet: json || trace)
+    if executor == .interpreter {
+      guard !trace && traceTo == nil else {
+        throw CommandError("a trace needs a network: leave out --executor")
+      }
+      try run.interpret()
+    } else {
+      let network = try UnifiedSubleqNetwork(cells: cells, dialect: dialect)
+      // 20 bits and more need more than the 24 significant bits of f32: see Documentation/UnifiedSubleq.md.
+      switch dataType ?? (bits <= 19 ? .f32 : .f64) {
+      case .f32: try runNetwork(&run, network, Float.self)
+      case .f64: try runNetwork(&run, network, Double.self)
+      }
+    }
+    try run.streams.flush()
+    try report(run)
+  }
+
+  private func runNetwork<Scalar: BinaryFloatingPoint & Sendable>(
+    _ run: inout MachineRun, _ network: UnifiedSubleqNetwork, _ scalar: Scalar.Type
+  ) throws {
+    let output = try TraceOutput(toTerminal: trace, path: traceTo)
+    switch executor {
+    case .dense:
+      let attention = inverseTemperature.map(Attention.softmax(inverseTemperature:)) ?? .hard
+      try run.execute(network, DenseExecutor<Scalar>(network.network, attention: attention), output)
+    default: try run.execute(network, ExactExecutor<Scalar>(network.network), output)
+    }
+  }
+
+  private func report(_ run: MachineRun) throws {
+    if json {
+      print(try run.json(executor: executor.rawValue))
+    } else if verbose || run.end == nil {
+      FileHandle.standardError.write(Data((run.summary + "\n").utf8))
+    }
+    if run.end == .limit || run.end == nil { throw ExitCode(run.end == nil ? 130 : 3) }
+  }
+}
+
+extension ProgramSource.Format: ExpressibleByArgument {}
+extension SubleqDialect.Input: ExpressibleByArgument {}
+extension SubleqDialect.Addressing: ExpressibleByArgument {}

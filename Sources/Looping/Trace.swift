@@ -1,0 +1,178 @@
+import Foundation
+
+/// The trace format of every loop: JSON Lines, one header, one record per loop, one end.
+///
+/// A machine reads it with any JSON parser; `looped run --trace-to x.html` shows it.
+public struct TraceHeader: Codable, Equatable, Sendable {
+  /// `looped-trace`, and the version of the format.
+  public var format = "looped-trace"
+  public var version = 1
+  public var family: String
+  public var program: String
+  public var network: String
+  public var layers: Int
+  public var width: Int
+  public var parameters: Int
+  public var digest: String
+  /// The columns that hold data, in order, and their contents before the first loop.
+  public var columns: [String]
+  public var values: [Double]
+
+  public init(
+    family: String, program: String, network: String, layers: Int, width: Int, parameters: Int,
+    digest: String,
+    columns: [String], values: [Double]
+  ) {
+    self.family = family
+    self.program = program
+    self.network = network
+    self.layers = layers
+    self.width = width
+    self.parameters = parameters
+    self.digest = digest
+    self.columns = columns
+    self.values = values
+  }
+}
+
+/// What one loop did.
+public struct TraceStep: Codable, Equatable, Sendable {
+  public struct Change: Codable, Equatable, Sendable {
+    /// Index into the header's columns.
+    public var column: Int
+    public var before: Double
+    public var after: Double
+    public init(column: Int, before: Double, after: Double) {
+      self.column = column
+      self.before = before
+      self.after = after
+    }
+  }
+
+  /// Where one column looked: attended columns and weights, largest first.
+  public struct Attention: Codable, Equatable, Sendable {
+    public var head: String
+    public var query: String
+    public var columns: [String]
+    public var weights: [Double]
+    public init(head: String, query: String, columns: [String], weights: [Double]) {
+      self.head = head
+      self.query = query
+      self.columns = columns
+      self.weights = weights
+    }
+  }
+
+  /// Counted from 1.
+  public var loop: Int
+  /// Program counter before the loop, for machines.
+  public var position: Int?
+  /// What happened, in words.
+  public var summary: String
+  /// Whether the flag was set, so that the program jumped.
+  public var jumped: Bool
+  public var changes: [Change]
+  public var output: String?
+  public var attention: [Attention]?
+
+  public init(
+    loop: Int, position: Int?, summary: String, jumped: Bool, changes: [Change], output: String?,
+    attention: [Attention]?
+  ) {
+    self.loop = loop
+    self.position = position
+    self.summary = summary
+    self.jumped = jumped
+    self.changes = changes
+    self.output = output
+    self.attention = attention
+  }
+}
+
+public struct TraceEnd: Codable, Equatable, Sendable {
+  public var loops: Int
+  public var halt: String
+  public init(loops: Int, halt: String) {
+    self.loops = loops
+    self.halt = halt
+  }
+}
+
+/// Writes a trace line by line; holds nothing.
+public struct TraceWriter {
+  private let encoder: JSONEncoder
+  private let write: (Data) throws -> Void
+
+  public init(write: @escaping (Data) throws -> Void) {
+    encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    self.write = write
+  }
+
+  public func record(_ line: some Encodable) throws {
+    try write(encoder.encode(line) + Data([10]))
+  }
+}
+
+/// A trace read back.
+public struct Trace: Equatable, Sendable {
+  public var header: TraceHeader
+  public var steps: [TraceStep]
+  /// `nil` if the run was cut off.
+  public var end: TraceEnd?
+
+  public init(header: TraceHeader, steps: [TraceStep] = [], end: TraceEnd? = nil) {
+    self.header = header
+    self.steps = steps
+    self.end = end
+  }
+
+  /// - Throws: `TraceError` with the line number.
+  public init(jsonLines data: Data) throws {
+    let decoder = JSONDecoder()
+    var header: TraceHeader?
+    var steps: [TraceStep] = []
+    var end: TraceEnd?
+    for (index, line) in data.split(separator: 10).enumerated() {
+      func fail(_ message: String) -> TraceError { TraceError(line: index + 1, message: message) }
+      if header == nil {
+        guard let first = try? decoder.decode(TraceHeader.self, from: line), first.format == "looped-trace"
+        else {
+          throw fail("not the header of a looped-trace")
+        }
+        guard first.version == 1 else {
+          throw fail("trace version \(first.version); this looped reads version 1")
+        }
+        guard first.columns.count == first.values.count else {
+          throw fail("as many values as columns are needed")
+        }
+        header = first
+      } else if end != nil {
+        throw fail("text behind the end record")
+      } else if let step = try? decoder.decode(TraceStep.self, from: line) {
+        guard step.changes.allSatisfy({ header!.columns.indices.contains($0.column) }) else {
+          throw fail("a change names a column that the header does not have")
+        }
+        steps.append(step)
+      } else if let last = try? decoder.decode(TraceEnd.self, from: line) {
+        end = last
+      } else {
+        throw fail("neither a step nor an end record; was the file cut off?")
+      }
+    }
+    guard let header else { throw TraceError(line: 1, message: "the trace is empty") }
+    self.header = header
+    self.steps = steps
+    self.end = end
+  }
+}
+
+public struct TraceError: Error, Equatable, CustomStringConvertible {
+  public var line: Int
+  public var message: String
+  public init(line: Int, message: String) {
+    self.line = line
+    self.message = message
+  }
+  public var description: String { "line \(line): \(message)" }
+}

@@ -1,0 +1,105 @@
+import Construction
+import Foundation
+import Looping
+
+/// Makes trace records from a run: what each instruction did, and – in small memories – where the network looked.
+public final class SubleqTracer {
+  /// Takes each step as it happens.
+  public typealias Sink = (TraceStep) throws -> Void
+
+  public let header: TraceHeader
+  private let network: UnifiedSubleqNetwork
+  private let disassembler: Disassembler
+  private let recordsAttention: Bool
+  private let sink: Sink
+  private var words: [Int]
+  private var loops = 0
+  /// The state before the coming step, kept where attention is recorded.
+  private var before: Any?
+
+  /// Attention costs a dense pass per head, so it is recorded for so many columns and loops at most.
+  public static let attentionLimits = (columns: 300, loops: 400)
+
+  public init(
+    network: UnifiedSubleqNetwork, image: MemoryImage, name: String, recordsAttention: Bool,
+    sink: @escaping Sink
+  ) {
+    self.network = network
+    self.sink = sink
+    disassembler = Disassembler(image, dialect: network.dialect)
+    self.recordsAttention = recordsAttention && network.columnCount <= Self.attentionLimits.columns
+    words =
+      image.words.map(network.dialect.wrap) + Array(repeating: 0, count: network.cells - image.words.count)
+    let weights = network.network
+    header = TraceHeader(
+      family: "SUBLEQ", program: name, network: weights.name, layers: weights.layers.count,
+      width: weights.width,
+      parameters: weights.parameterCount, digest: String(weights.digest, radix: 16),
+      columns: (0..<network.cells).map { cell in image.labels[cell].map { "\(cell) \($0)" } ?? String(cell) },
+      values: words.map(Double.init))
+  }
+
+  /// Call before the first step, so that its attention can be recorded.
+  public func begin<Scalar>(_ state: ResidualStream<Scalar>) {
+    if recordsAttention { before = state }
+  }
+
+  /// Call after every step.
+  public func record<Body: LoopBody, Scalar>(_ machine: SubleqMachine<Body, Scalar>, _ step: SubleqStep)
+    throws
+  where Body.State == ResidualStream<Scalar> {
+    loops += 1
+    var changes: [TraceStep.Change] = []
+    let cell = network.dialect.address(step.b)
+    if step.b != -1, let after = machine.word(atCell: cell), after != words[cell] {
+      changes = [.init(column: cell, before: Double(words[cell]), after: Double(after))]
+      words[cell] = after
+    }
+    var attention: [TraceStep.Attention]?
+    if recordsAttention && loops <= Self.attentionLimits.loops {
+      if let state = before as? ResidualStream<Scalar> { attention = look(state, written: cell, step) }
+      before = machine.state
+    }
+    try sink(
+      TraceStep(
+        loop: loops, position: step.programCounter,
+        summary: disassembler.describe(a: step.a, b: step.b, c: step.c, next: step.programCounter + 3),
+        jumped: step.jumped, changes: changes,
+        output: step.output.map { String(UnicodeScalar($0)) }, attention: attention))
+  }
+
+  /// Every head once, from the column that the instruction is about: the scratchpad when it reads, the written cell
+  /// when it writes.
+  private func look<Scalar>(
+    _ state: ResidualStream<Scalar>, written cell: Int, _ step: SubleqStep
+  ) -> [TraceStep.Attention] {
+    let dense = DenseExecutor<Scalar>(network.network)
+    var records: [TraceStep.Attention] = []
+    for (layer, weights) in network.network.layers.enumerated() {
+      for (head, attentionHead) in weights.heads.enumerated() {
+        let isWrite = layer == network.network.layers.count - 1
+        let query =
+          !isWrite
+          ? UnifiedSubleqNetwork.scratchpad
+          : step.b == -1 ? network.deviceColumn : network.column(ofCell: cell)
+        let attended = dense.attentionWeights(layer: layer, head: head, query: query, in: state)
+          .enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }.prefix(4)
+        records.append(
+          .init(
+            head: "\(weights.name) / \(attentionHead.name)", query: name(ofColumn: query),
+            columns: attended.map { name(ofColumn: $0.offset) }, weights: attended.map { Double($0.element) })
+        )
+      }
+    }
+    return records
+  }
+
+  private func name(ofColumn column: Int) -> String {
+    switch column {
+    case UnifiedSubleqNetwork.scratchpad: "scratchpad"
+    case network.deviceColumn: "device"
+    case network.haltColumn: "halt"
+    default: "cell \(header.columns[column - 1])"
+    }
+  }
+}
