@@ -8,7 +8,16 @@ public enum Terminal {
   public static let hasColors =
     isTerminal(STDOUT_FILENO) && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
 
-  public enum Color: Int { case red = 31, green, yellow, blue, magenta, cyan, faint = 90 }
+  /// SGR colour codes.
+  public enum Color: Int {
+    case red = 31
+    case green = 32
+    case yellow = 33
+    case blue = 34
+    case magenta = 35
+    case cyan = 36
+    case faint = 90
+  }
 
   public static func colored(_ text: String, _ color: Color) -> String {
     hasColors ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
