@@ -9,6 +9,7 @@ let package = Package(
     .library(name: "Looping", targets: ["Looping"]),
     .library(name: "Construction", targets: ["Construction"]),
     .library(name: "Machine", targets: ["Machine"]),
+    .library(name: "GraphAlgorithms", targets: ["GraphAlgorithms"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -20,16 +21,18 @@ let package = Package(
     .target(
       name: "Machine", dependencies: ["Construction", "Looping"],
       resources: [.embedInCode("Programs")]),
+    .target(name: "GraphAlgorithms", dependencies: ["Construction", "Looping"]),
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "Machine", "Reporting",
+        "GraphAlgorithms", "Machine", "Reporting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine"]),
+    .testTarget(name: "GraphAlgorithmsTests", dependencies: ["GraphAlgorithms"]),
     .testTarget(name: "TinyTests", dependencies: ["Machine"]),
   ],
   swiftLanguageModes: [.v6]

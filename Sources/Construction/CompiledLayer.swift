@@ -167,6 +167,8 @@ extension [Term] {
 final class CompiledHead<Scalar: BinaryFloatingPoint & Sendable>: @unchecked Sendable {
   let name: String
   let kind: AttentionHead.Kind
+  let mixing: GraphMixing?
+  let neighborhood: AttentionHead.Neighborhood?
   let query: CompiledRows<Scalar>
   let key: CompiledRows<Scalar>
   let priority: CompiledRows<Scalar>
@@ -178,6 +180,8 @@ final class CompiledHead<Scalar: BinaryFloatingPoint & Sendable>: @unchecked Sen
   init(_ head: AttentionHead) {
     name = head.name
     kind = head.kind
+    mixing = head.mixing
+    neighborhood = head.neighborhood
     query = CompiledRows(head.query.rows)
     key = CompiledRows(head.key.rows)
     priority = CompiledRows([head.priority])

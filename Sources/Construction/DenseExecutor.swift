@@ -18,15 +18,21 @@ public enum Attention: Equatable, Sendable {
 ///
 /// This is the definition the faster executors are tested against.
 ///
-/// Complexity: O(n² · heads · (d_k + d_v) + n · weights) per pass, for n columns.
+/// Complexity: O(n² · heads · (d_k + d_v) + n · weights) per pass, for n columns; graph heads add O(m · d_v) for m
+/// edges, and heads that attend along edges cost O(m) instead of O(n²).
 public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
   public typealias State = ResidualStream<Scalar>
 
   public let attention: Attention
+  /// What graph heads see.
+  private let graph: ColumnGraph?
   private let layers: [(heads: [CompiledHead<Scalar>], neurons: CompiledNeurons<Scalar>)]
 
-  public init(_ network: ConstructedNetwork, attention: Attention = .hard) {
+  /// - Parameter graph: needed if, and only if, the network has graph heads; as many columns as the state.
+  public init(_ network: ConstructedNetwork, attention: Attention = .hard, graph: ColumnGraph? = nil) {
+    precondition(graph != nil || !network.needsGraph, "\(network.name) has graph heads, and needs a graph")
     self.attention = attention
+    self.graph = graph
     layers = network.layers.map { ($0.heads.map(CompiledHead.init), CompiledNeurons($0.neurons)) }
   }
 
@@ -39,7 +45,8 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
     return state.storage != before
   }
 
-  /// Attention weights of `layer`, `head` for one query column, over all key columns; for traces and pictures.
+  /// Attention weights of `layer`, `head` for one query column, over all key columns (over its neighbours, for a head
+  /// that attends along edges); for traces and pictures.
   public func attentionWeights(
     layer: Int, head: Int, query column: Int, in state: State
   ) -> [Scalar] {
@@ -71,6 +78,7 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
     return (codes, priorities)
   }
 
+  /// Attention weights of one query column: over all columns, or over its neighbours in the graph.
   @inline(__always)
   private func weigh(
     _ head: CompiledHead<Scalar>, _ column: Int, _ x: UnsafePointer<Scalar>, _ width: Int, _ keys: Keys,
@@ -78,20 +86,42 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
   ) {
     let dimension = head.query.rowCount
     let query = (0..<dimension).map { head.query.dot($0, x + column * width) }
-    var highest = -Scalar.infinity
     keys.codes.withUnsafeBufferPointer { codes in
       query.withUnsafeBufferPointer { query in
-        for key in weights.indices {
+        func score(_ key: Int) -> Scalar {
           var score = keys.priorities[key]
           for i in 0..<dimension { score += codes[key * dimension + i] * query[i] }
-          weights[key] = score
-          highest = max(highest, score)
+          return score
+        }
+        if let neighborhood = head.neighborhood {
+          let edges = graph!.adjacency(neighborhood.direction)
+          weights.removeAll(keepingCapacity: true)
+          for edge in edges.range(column) {
+            weights.append(
+              score(Int(edges.columns[edge]))
+                + Scalar(neighborhood.scorePerWeight) * Scalar(edges.weights[edge]))
+          }
+        } else {
+          for key in weights.indices { weights[key] = score(key) }
         }
       }
     }
+    normalize(&weights, head.kind)
+  }
+
+  /// Turns scores into weights.
+  @inline(__always)
+  private func normalize(_ weights: inout [Scalar], _ kind: AttentionHead.Kind) {
+    var highest = -Scalar.infinity
+    for score in weights { highest = max(highest, score) }
+    if kind == .leftmost {
+      let winner = weights.firstIndex(of: highest)
+      for key in weights.indices { weights[key] = key == winner ? 1 : 0 }
+      return
+    }
     var total: Scalar = 0
     for key in weights.indices {
-      switch head.kind == .smooth ? .softmax(inverseTemperature: 1) : attention {
+      switch kind == .smooth ? .softmax(inverseTemperature: 1) : attention {
       case .hard: weights[key] = weights[key] == highest ? 1 : 0
       case .softmax(let inverseTemperature):
         weights[key] = Scalar(exp(inverseTemperature * Double(weights[key] - highest)))
@@ -99,6 +129,27 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
       total += weights[key]
     }
     for key in weights.indices where weights[key] != 0 { weights[key] /= total }
+  }
+
+  /// Adds what `column` reads to `target`.
+  @inline(__always)
+  private func addAttended(
+    _ head: CompiledHead<Scalar>, _ column: Int, _ x: UnsafePointer<Scalar>, _ width: Int,
+    _ weights: [Scalar], to target: UnsafeMutablePointer<Scalar>
+  ) {
+    guard let neighborhood = head.neighborhood else {
+      for key in weights.indices where weights[key] != 0 {
+        head.addValues(of: x + key * width, weight: weights[key], to: target)
+      }
+      return
+    }
+    let edges = graph!.adjacency(neighborhood.direction)
+    for (edge, weight) in zip(edges.range(column), weights) where weight != 0 {
+      head.addValues(of: x + Int(edges.columns[edge]) * width, weight: weight, to: target)
+      for output in neighborhood.weightOutputs {
+        target[output.row] += weight * Scalar(output.coefficient) * Scalar(edges.weights[edge])
+      }
+    }
   }
 
   @inline(__always)
@@ -112,18 +163,44 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
       let attended = attended.baseAddress!
       state.storage.withUnsafeMutableBufferPointer { x in
         let x = x.baseAddress!
-        var weights = [Scalar](repeating: 0, count: count)
         for head in heads {
+          var weights = [Scalar](repeating: 0, count: count)
           let keys = project(head, x, state.columnCount, width)
-          for column in 0..<count {
-            weigh(head, column, x, width, keys, into: &weights)
-            for key in 0..<count where weights[key] != 0 {
-              head.addValues(of: x + key * width, weight: weights[key], to: attended + column * width)
+          if let mixing = head.mixing {
+            var values = [Scalar](repeating: 0, count: count * width)
+            values.withUnsafeMutableBufferPointer { values in
+              let values = values.baseAddress!
+              for column in 0..<count {
+                weigh(head, column, x, width, keys, into: &weights)
+                addAttended(head, column, x, width, weights, to: values + column * width)
+              }
+              mix(values, mixing, head, width, into: attended)
+            }
+          } else {
+            for column in 0..<count {
+              weigh(head, column, x, width, keys, into: &weights)
+              addAttended(head, column, x, width, weights, to: attended + column * width)
             }
           }
         }
         x.update(from: attended, count: width * count)
         for column in 0..<count { neurons.add(attended + column * width, to: x + column * width) }
+      }
+    }
+  }
+
+  /// Adds Σ_i M_ji y_i to every column j, the sources i in ascending order.
+  @inline(__always)
+  private func mix(
+    _ values: UnsafePointer<Scalar>, _ mixing: GraphMixing, _ head: CompiledHead<Scalar>, _ width: Int,
+    into attended: UnsafeMutablePointer<Scalar>
+  ) {
+    let edges = graph!.adjacency(mixing.direction)
+    for column in 0..<graph!.columnCount {
+      for edge in edges.range(column) {
+        let source = values + Int(edges.columns[edge]) * width
+        let factor: Scalar = mixing.isWeighted ? Scalar(edges.weights[edge]) : 1
+        for row in head.destinations { attended[column * width + Int(row)] += factor * source[Int(row)] }
       }
     }
   }

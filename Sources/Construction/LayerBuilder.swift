@@ -21,7 +21,9 @@ public struct LayerBuilder {
   /// be addressed by a pointer field or by its position code, whichever of the two is non-zero there.
   /// Each pair of `copies` adds the source field of the attended column to the destination field, row by row.
   public mutating func attend(
-    _ name: String, query: [Field], key: [Field], priority: Field? = nil, copies: [(from: Field, to: Field)]
+    _ name: String, kind: AttentionHead.Kind = .selector, query: [Field], key: [Field],
+    priority: Field? = nil,
+    mixing: GraphMixing? = nil, copies: [(from: Field, to: Field)]
   ) {
     func selection(_ fields: [Field]) -> SparseMatrix {
       precondition(Set(fields.map(\.count)).count == 1, "\(name): fields of one size are needed")
@@ -35,15 +37,16 @@ public struct LayerBuilder {
     }
     heads.append(
       AttentionHead(
-        name: name, query: selection(query), key: selection(key), value: value,
-        priority: priority.map { [Term(row: $0[0], coefficient: 1)] } ?? []))
+        name: name, kind: kind, query: selection(query), key: selection(key), value: value,
+        priority: priority.map { [Term(row: $0[0], coefficient: 1)] } ?? [], mixing: mixing))
   }
 
   /// Adds a head given by its forms: Σ_d key_d(k)·query_d(j) + priority(k) are the scores, and the attended column's
   /// `outputs` are added to the rows named. Forms have no constants: a head has no biases.
   public mutating func attend(
     _ name: String, kind: AttentionHead.Kind, query: [LinearForm], key: [LinearForm],
-    priority: LinearForm = LinearForm(), outputs: [(form: LinearForm, row: Int)]
+    priority: LinearForm = LinearForm(), mixing: GraphMixing? = nil,
+    neighborhood: AttentionHead.Neighborhood? = nil, outputs: [(form: LinearForm, row: Int)]
   ) {
     precondition(query.count == key.count, "\(name): \(query.count) queries, \(key.count) keys")
     precondition(
@@ -56,7 +59,7 @@ public struct LayerBuilder {
         name: name, kind: kind,
         query: SparseMatrix(rows: query.map(\.terms), columnCount: layout.width),
         key: SparseMatrix(rows: key.map(\.terms), columnCount: layout.width), value: value,
-        priority: priority.terms))
+        priority: priority.terms, mixing: mixing, neighborhood: neighborhood))
   }
 
   // MARK: Feed-forward gadgets
