@@ -88,8 +88,8 @@ struct RunCommand: ParsableCommand {
       try run.interpret()
     } else {
       let network = try UnifiedSubleqNetwork(cells: cells, dialect: dialect)
-      // 20 bits and more need more than the 24 significant bits of f32: see Documentation/UnifiedSubleq.md.
-      switch dataType ?? (bits <= 19 ? .f32 : .f64) {
+      let fitsFloat = bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)
+      switch dataType ?? (fitsFloat ? .f32 : .f64) {
       case .f32: try runNetwork(&run, network, Float.self)
       case .f64: try runNetwork(&run, network, Double.self)
       }
