@@ -10,6 +10,7 @@ let package = Package(
     .library(name: "Construction", targets: ["Construction"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "GraphAlgorithms", targets: ["GraphAlgorithms"]),
+    .library(name: "Reporting", targets: ["Reporting"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")

@@ -1,0 +1,19 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+  name: "benchmarks",
+  platforms: [.macOS(.v14)],
+  dependencies: [.package(name: "looped", path: "..")],
+  targets: [
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: [
+        .product(name: "Construction", package: "looped"),
+        .product(name: "Looping", package: "looped"),
+        .product(name: "Machine", package: "looped"),
+        .product(name: "Reporting", package: "looped"),
+      ])
+  ],
+  swiftLanguageModes: [.v6]
+)

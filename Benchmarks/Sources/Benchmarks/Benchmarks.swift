@@ -1,0 +1,24 @@
+import Foundation
+
+/// `Benchmarks/run [--quick] [NAME …]`: measures what the README claims, ours and the peers' in the same run.
+@main
+enum Benchmarks {
+  static func main() throws {
+    var names = Array(CommandLine.arguments.dropFirst())
+    let isQuick = names.contains("--quick")
+    names.removeAll { $0 == "--quick" }
+    let python = ProcessInfo.processInfo.environment["BENCHMARK_PYTHON"] ?? "python3"
+    let folder = URL(fileURLWithPath: isQuick ? NSTemporaryDirectory() : "results")
+    func wants(_ name: String) -> Bool { names.isEmpty || names.contains(name) }
+    if wants("machine") {
+      print("machine")
+      let result = try MachineBenchmark(
+        repetitions: isQuick ? 1 : 5, largestExponent: isQuick ? 8 : 16, python: python
+      ).run()
+      try result.write(
+        to: folder, markdown: MachineBenchmark.markdown(result),
+        charts: ["machine": MachineBenchmark.chart(result)])
+    }
+    print("results are in \(folder.path)")
+  }
+}
