@@ -34,7 +34,7 @@ let package = Package(
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine"]),
     .testTarget(name: "GraphAlgorithmsTests", dependencies: ["GraphAlgorithms"]),
-    .testTarget(name: "TinyTests", dependencies: ["Machine"]),
+    .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
   swiftLanguageModes: [.v6]
 )

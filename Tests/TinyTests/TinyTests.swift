@@ -1,1 +1,68 @@
+import Foundation
 import Testing
+
+/// The whole outside behaviour once, in ten seconds: `swift test --filter Tiny`.
+@Suite struct TinyTests {
+  @Test func aProgramRunsOnTheNetwork() throws {
+    let result = try LoopedBinary.run(["run", "hello", "-v"])
+    #expect(result.output == "Hello, world!\n" && result.status == 0)
+    #expect(result.errors.contains("halted after 55 instructions"))
+  }
+
+  @Test func programsReadTheirInput() throws {
+    #expect(try LoopedBinary.run(["run", "calculator"], input: "12*12\n").output == "144\n")
+  }
+
+  @Test func assembleThenRun() throws {
+    let folder = try TemporaryFolder()
+    let source = try folder.write("loop: text (-1)\n Z Z (-1)\n. Z: 0 text: 'x'\n", to: "x.asq")
+    #expect(try LoopedBinary.run(["asm", source, "-o", folder.path("x.sq")]).status == 0)
+    let result = try LoopedBinary.run(["run", folder.path("x.sq"), "--executor", "dense"])
+    #expect(result.output == "x" && result.status == 0)
+  }
+
+  @Test func mistakesAreShownWhereTheyAre() throws {
+    let folder = try TemporaryFolder()
+    let source = try folder.write("count: 0 0\n  one coutn\n. one: 1\n", to: "bad.asq")
+    let result = try LoopedBinary.run(["run", source])
+    #expect(result.status == 1 && result.output.isEmpty)
+    #expect(
+      result.errors == "\(source):2:7: error: no label named 'coutn'\n    one coutn\n        ^\n"
+        + "hint: did you mean 'count'?\n")
+  }
+
+  @Test func tracesAreForPeopleAndMachines() throws {
+    let folder = try TemporaryFolder()
+    let trace = folder.path("trace.jsonl")
+    let shown = try LoopedBinary.run(["run", "multiply", "--trace", "--trace-to", trace, "--limit", "3"])
+    #expect(shown.status == 3 && shown.output.split(separator: "\n").count == 3)
+    let lines = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 5)
+    for line in lines {
+      _ = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+  }
+
+  @Test func machinesGetJSON() throws {
+    let result = try LoopedBinary.run(["run", "factorial", "--json"])
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    #expect(object["output"] as? String == "5040\n" && object["end"] as? String == "halted")
+  }
+
+  @Test func garbageOfAnySizeIsRefusedInBoundedMemory() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("garbage.asq")
+    #expect(FileManager.default.createFile(atPath: path, contents: nil))
+    let file = try #require(FileHandle(forWritingAtPath: path))
+    try file.truncate(atOffset: 100 << 20)  // A hole of zeros takes no disk.
+    try file.close()
+    let result = try LoopedBinary.run(["asm", path])
+    #expect(result.status == 1 && result.errors.contains("has more than 16 MiB"))
+  }
+
+  @Test func theDoctorKnowsTheMachine() throws {
+    let result = try LoopedBinary.run(["doctor"])
+    #expect(result.status == 0 && result.output.contains("cores"))
+  }
+}
