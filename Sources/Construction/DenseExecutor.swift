@@ -45,20 +45,27 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
     return state.storage != before
   }
 
-  /// Attention weights of `layer`, `head` for one query column, over all key columns (over its neighbours, for a head
-  /// that attends along edges); for traces and pictures.
-  public func attentionWeights(
-    layer: Int, head: Int, query column: Int, in state: State
-  ) -> [Scalar] {
+  /// Attention weights of every head for one query column each, in one pass over the layers; for traces and pictures.
+  ///
+  /// - Parameter query: names the query column of a head, by the indices of its layer and of the head in it.
+  /// - Returns: by layer and head, the weights over all key columns (over the query's neighbours, ascending, for a
+  ///   head that attends along edges).
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  public func attentionWeights(in state: State, query: (_ layer: Int, _ head: Int) -> Int) -> [[[Scalar]]] {
     var state = state
-    for earlier in layers.prefix(layer) { apply(earlier.heads, earlier.neurons, to: &state) }
-    var weights = [Scalar](repeating: 0, count: state.columnCount)
-    state.storage.withUnsafeBufferPointer { x in
-      let head = layers[layer].heads[head]
-      let keys = project(head, x.baseAddress!, state.columnCount, state.width)
-      weigh(head, column, x.baseAddress!, state.width, keys, into: &weights)
+    return layers.enumerated().map { layer, weights in
+      let looks = state.storage.withUnsafeBufferPointer { x in
+        weights.heads.enumerated().map { index, head in
+          var weights = [Scalar](repeating: 0, count: state.columnCount)
+          let keys = project(head, x.baseAddress!, state.columnCount, state.width)
+          weigh(head, query(layer, index), x.baseAddress!, state.width, keys, into: &weights)
+          return weights
+        }
+      }
+      apply(weights.heads, weights.neurons, to: &state)
+      return looks
     }
-    return weights
   }
 
   private typealias Keys = (codes: [Scalar], priorities: [Scalar])

@@ -73,25 +73,22 @@ public final class SubleqTracer {
   private func look<Scalar>(
     _ state: ResidualStream<Scalar>, written cell: Int, _ step: SubleqStep
   ) -> [TraceStep.Attention] {
-    let dense = DenseExecutor<Scalar>(network.network)
-    var records: [TraceStep.Attention] = []
-    for (layer, weights) in network.network.layers.enumerated() {
-      for (head, attentionHead) in weights.heads.enumerated() {
-        let isWrite = layer == network.network.layers.count - 1
-        let query =
-          !isWrite
-          ? UnifiedSubleqNetwork.scratchpad
-          : step.b == -1 ? network.deviceColumn : network.column(ofCell: cell)
-        let attended = dense.attentionWeights(layer: layer, head: head, query: query, in: state)
-          .enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }.prefix(4)
-        records.append(
-          .init(
-            head: "\(weights.name) / \(attentionHead.name)", query: name(ofColumn: query),
-            columns: attended.map { name(ofColumn: $0.offset) }, weights: attended.map { Double($0.element) })
-        )
+    let layers = network.network.layers
+    func query(_ layer: Int) -> Int {
+      guard layer == layers.count - 1 else { return UnifiedSubleqNetwork.scratchpad }
+      return step.b == -1 ? network.deviceColumn : network.column(ofCell: cell)
+    }
+    let looks = DenseExecutor<Scalar>(network.network).attentionWeights(in: state) { layer, _ in query(layer)
+    }
+    return layers.enumerated().flatMap { layer, weights in
+      zip(weights.heads, looks[layer]).map { head, look in
+        let attended = look.enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }
+          .prefix(4)
+        return TraceStep.Attention(
+          head: "\(weights.name) / \(head.name)", query: name(ofColumn: query(layer)),
+          columns: attended.map { name(ofColumn: $0.offset) }, weights: attended.map { Double($0.element) })
       }
     }
-    return records
   }
 
   private func name(ofColumn column: Int) -> String {
