@@ -105,7 +105,7 @@ public struct TraceViewer {
       const box = canvas.getBoundingClientRect();
       show(Math.min(steps.length, Math.max(0, Math.floor((event.clientY - box.top) / box.height * rows))));
     };
-    show(0);
+    show(Math.min(1, steps.length));
     """
 
   /// A page of its own.
