@@ -38,6 +38,9 @@ public struct DenseExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBody {
 
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
+  #if !(os(macOS) && arch(x86_64))
+    @specialized(where Scalar == Float16)
+  #endif
   public mutating func apply(to state: inout State, loop: Int) -> Bool {
     let before = state.storage
     for layer in layers { apply(layer.heads, layer.neurons, to: &state) }

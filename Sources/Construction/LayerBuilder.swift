@@ -78,6 +78,37 @@ public struct LayerBuilder {
     relu(2 * x - 0.5, to: row, times: -factor)
   }
 
+  /// Adds `factor · [x > 0]` to `row` where `indicator` is 1 and nothing where it is 0, provided the part of x that
+  /// depends on rows stays ≤ `bound` there.
+  ///
+  /// The constant of x becomes a coefficient of the indicator, and so does the gate: the neurons see
+  ///
+  ///     (x − constant) + (constant + bound + 1)·indicator − (bound + 1)
+  ///
+  /// which is x where the indicator is 1, and at most −1 where it is 0: `step` is 0 there. A bias of the size of the
+  /// constant would cost a significant bit more.
+  public mutating func step(
+    _ x: LinearForm, onlyWhere indicator: LinearForm, bound: Double, to row: Int, times factor: Double = 1
+  ) {
+    step(
+      x - x.constant + (x.constant + bound + 1) * indicator - (bound + 1), to: row, times: factor)
+  }
+
+  /// Replaces every row of the fields by the nearest of −1, 0 and 1; exact for errors below ¼:
+  ///
+  ///     −x + step(x − ½) − step(−x − ½)
+  ///
+  /// Source: Giannou et al. 2023, error correction, with the constant ε = ¼ that makes 1/(1 − 2ε) exact.
+  public mutating func roundToTernary(_ fields: Field...) {
+    for field in fields {
+      clear(field)
+      for row in field.rows {
+        step(.row(row) - 0.5, to: row)
+        step(-.row(row) - 0.5, to: row, times: -1)
+      }
+    }
+  }
+
   /// Sets every row of the fields to zero: −ReLU(x) + ReLU(−x) = −x, exactly.
   public mutating func clear(_ fields: Field...) {
     for row in fields.flatMap(\.rows) {
@@ -130,5 +161,31 @@ public struct LayerBuilder {
     step(partialSum - unit + 0.5 + gate, to: row, times: factor)
     step(partialSum - 2 * unit + 0.5 + gate, to: row, times: -factor)
     step(partialSum - 3 * unit + 0.5 + gate, to: row, times: factor)
+  }
+  /// The same bit where `indicator` is 1, nothing where it is 0: see `step(_:onlyWhere:bound:to:times:)`.
+  public mutating func bit(
+    _ index: Int, of partialSum: LinearForm, onlyWhere indicator: LinearForm, bound: Double, to row: Int,
+    times factor: Double
+  ) {
+    let unit = Double(sign: .plus, exponent: index, significand: 1)
+    for (threshold, sign) in [(unit, 1.0), (2 * unit, -1), (3 * unit, 1)] {
+      step(
+        partialSum - threshold + 0.5, onlyWhere: indicator, bound: bound, to: row, times: sign * factor)
+    }
+  }
+
+  /// Adds 2(`fresh` − `stale`) to the rows of `stale` where `gate` is 0, and nothing where it is −4.
+  ///
+  /// After a head whose queries are its keys has averaged a new and an old value, ½(new + old), this turns the old
+  /// value into the new one: old + 2(½(new + old) − old) = new. Elsewhere average and old value are equal, and
+  /// exactly 0 is added. A closed gate subtracts 4, and no two bits differ by more than 2.
+  ///
+  /// Source: Giannou et al. 2023, read and write; C = 4 is the smallest power of two, which keeps the sums exact.
+  public mutating func replace(
+    _ stale: Field, byAverage fresh: Field, gatedBy gate: LinearForm
+  ) {
+    for i in 0..<stale.count {
+      add(2 * (.row(fresh[i]) - .row(stale[i])), gatedBy: gate, to: stale[i])
+    }
   }
 }

@@ -15,6 +15,14 @@ public struct Field: Hashable, Sendable {
       rows.indices.contains(rows.lowerBound + index), "\(name) has \(count) rows, not \(index + 1)")
     return rows.lowerBound + index
   }
+
+  /// Some of the rows, for a block that different layers divide differently.
+  public func part(_ name: String, from first: Int, rows count: Int) -> Field {
+    precondition(
+      first >= 0 && count >= 0 && first + count <= self.count, "\(self.name) has \(self.count) rows")
+    let start = rows.lowerBound + first
+    return Field(name: "\(self.name) \(name)", rows: start..<(start + count), bound: bound)
+  }
 }
 
 /// The rows of a constructed network's residual stream: disjoint named fields, in the order they were added.

@@ -78,6 +78,7 @@ public enum MachineFault: Error, Equatable, CustomStringConvertible {
   case incompleteInstruction(programCounter: Int, cells: Int)
   case tooManyWords(words: Int, cells: Int)
   case wordOutOfRange(address: Int, word: Int, bits: Int)
+  case ranPastTheEnd(programCounter: Int)
   case unsupportedSize(String)
 
   public var description: String {
@@ -96,6 +97,9 @@ public enum MachineFault: Error, Equatable, CustomStringConvertible {
     case .wordOutOfRange(let address, let word, let bits):
       return
         "word \(word) at address \(address) does not fit into \(bits) bits; hint: --bits gives wider words"
+    case .ranPastTheEnd(let programCounter):
+      return "the program ran past instruction \(programCounter), its last; "
+        + "hint: end it with an instruction that jumps to itself and changes nothing"
     case .unsupportedSize(let why): return why
     }
   }
