@@ -8,12 +8,12 @@ struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Run a program on a looped transformer: one loop is one instruction.",
     discussion: """
-      Programs: SUBLEQ assembly (.asq), decimal images (.sq, .dec), or one that comes with looped (--list). \
+      Programs: SUBLEQ assembly (.asq), decimal images (.sq, .dec), programs of the paper's machine (.csv: rows \
+      a,b,c,mem), or one that comes with looped (--list). \
       What the program writes goes to standard output as it is written, what it reads comes from standard input.
       """)
 
   enum Executor: String, CaseIterable, ExpressibleByArgument { case exact, dense, interpreter }
-  enum DataType: String, CaseIterable, ExpressibleByArgument { case f32, f64 }
 
   @Argument(help: "A program file, - for standard input, or the name of a library program.")
   var program: String?
@@ -23,7 +23,9 @@ struct RunCommand: ParsableCommand {
   var format: ProgramSource.Format?
   @Option(help: "exact (fast), dense (every column attends to every column), or interpreter (no network).")
   var executor = Executor.exact
-  @Option(help: "The network's numbers: f32 or f64.")
+  @Option(help: "For the paper's machine (.csv): paper (ten layers) or compact (four).")
+  var network = SeparateRun.Network.compact
+  @Option(help: "The network's numbers: f16, f32 or f64.")
   var dataType: DataType?
   @Option(help: "Dense only: softmax with this inverse temperature instead of hard attention.")
   var inverseTemperature: Double?
@@ -70,9 +72,8 @@ struct RunCommand: ParsableCommand {
     case .unified(let image, let name, let needed):
       try run(image, name: name, cells: cells ?? max(image.words.count, needed ?? 3, 3))
     case .separate(let program, let name):
-      throw CommandError(
-        "\(name) is a program for separate memories (\(program.instructions.count) instructions)",
-        hint: "--network paper or compact runs it")
+      var run = SeparateRun(program, name: name, command: self)
+      try run.run()
     }
   }
 
@@ -89,10 +90,9 @@ struct RunCommand: ParsableCommand {
     } else {
       let network = try UnifiedSubleqNetwork(cells: cells, dialect: dialect)
       let fitsFloat = bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)
-      switch dataType ?? (fitsFloat ? .f32 : .f64) {
-      case .f32: try runNetwork(&run, network, Float.self)
-      case .f64: try runNetwork(&run, network, Double.self)
-      }
+      let dataType = dataType ?? (fitsFloat ? .f32 : .f64)
+      guard let scalar = dataType.scalar else { throw CommandError("this platform has no \(dataType)") }
+      try runNetwork(&run, network, scalar)
     }
     try run.streams.flush()
     try report(run)

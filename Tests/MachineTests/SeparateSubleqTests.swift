@@ -187,6 +187,35 @@ import Testing
     #expect(machine.state == before)
   }
 
+  @Test(arguments: [0, 1]) func tracesReplayToTheFinalDataAndShowTheTie(kind: Int) throws {
+    func trace<Network: SeparateSubleqNetwork>(_ kind: Network.Type) throws {
+      var random = Machine.RandomPrograms(seed: 3)
+      let program = random.separate(cells: 9, instructions: 12, wordBits: 8)
+      let network = try Network(for: program, wordBits: 8)
+      var machine = try SeparateMachine(
+        network, program: program, body: ExactExecutor<Float>(network.network))
+      var steps: [TraceStep] = []
+      let tracer = SeparateTracer(
+        network: network, program: program, name: "random", state: machine.state, attention: .hard,
+        sink: { steps.append($0) })
+      let (loops, _) = try machine.run(limit: 50) { try tracer.record($0, $1) }
+      var data = tracer.header.values
+      for change in steps.flatMap(\.changes) {
+        #expect(data[change.column] == change.before)
+        data[change.column] = change.after
+      }
+      #expect(steps.count == loops && data.map { Int($0) } == machine.data)
+      for (step, instruction) in steps.map({ ($0, program.instructions[$0.position!]) }) {
+        let attention = try #require(step.attention)
+        #expect(attention.count == 4 && attention.allSatisfy { $0.weights == [0.5, 0.5] })
+        #expect(attention[0].columns == ["scratchpad", "instruction \(step.position!)"])
+        #expect(attention[1].columns == ["scratchpad", "data \(instruction.a)"])
+        #expect(attention[3].query == "data \(instruction.b)")
+      }
+    }
+    try trace(Self.kinds[kind])
+  }
+
   @Test(arguments: [0, 1]) func runningPastTheEndIsAnError(kind: Int) throws {
     func run<Network: SeparateSubleqNetwork>(_ kind: Network.Type) throws {
       // Three columns need two address bits, so the incremented program counter even names a column that is not there.
