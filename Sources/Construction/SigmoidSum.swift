@@ -20,7 +20,7 @@ public struct SigmoidSum: Sendable {
   public let domain: ClosedRange<Double>
   public let constant: Double
   public let terms: [Term]
-  /// The largest |f(x) − sum(x)| on a grid 16 times finer than the sigmoids.
+  /// The largest |f(x) − sum(x)| on a grid 16 times finer than the sigmoids, both ends of the domain included.
   public let largestError: Double
 
   public func callAsFunction(_ x: Double) -> Double {
@@ -44,7 +44,8 @@ public struct SigmoidSum: Sendable {
         domain.lowerBound + length * (0.5 - 0.5 * cos(Double.pi * (Double($0) + 0.5) / Double(points)))
       }
     }
-    let (samples, checks) = (grid(6 * count), grid(16 * count))
+    let samples = grid(6 * count)
+    let checks = grid(16 * count) + [domain.lowerBound, domain.upperBound]
     var best: (error: Double, constant: Double, terms: [Term])?
     for width in [0.5, 1, 2, 4, 8, 16] {
       for ridge in [1e-7, 1e-9, 1e-11] {

@@ -6,7 +6,9 @@ struct Looped: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "looped",
     abstract: "Looped transformers: one block of layers, applied again and again.",
-    subcommands: [TourCommand.self, RunCommand.self, AsmCommand.self, DoctorCommand.self])
+    subcommands: [
+      TourCommand.self, RunCommand.self, AsmCommand.self, PrecisionCommand.self, DoctorCommand.self,
+    ])
 }
 
 @main

@@ -90,9 +90,14 @@ struct RunCommand: ParsableCommand {
     } else {
       let network = try UnifiedSubleqNetwork(cells: cells, dialect: dialect)
       let fitsFloat = bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)
-      let dataType = dataType ?? (fitsFloat ? .f32 : .f64)
-      guard let scalar = dataType.scalar else { throw CommandError("this platform has no \(dataType)") }
-      try runNetwork(&run, network, scalar)
+      // Named types, so that the compiler specialises the whole run.
+      switch dataType ?? (fitsFloat ? .f32 : .f64) {
+      case .f16:
+        guard let scalar = DataType.f16.scalar else { throw CommandError("this platform has no f16") }
+        try runNetwork(&run, network, scalar)
+      case .f32: try runNetwork(&run, network, Float.self)
+      case .f64: try runNetwork(&run, network, Double.self)
+      }
     }
     try run.streams.flush()
     try report(run)

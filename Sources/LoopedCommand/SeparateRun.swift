@@ -48,21 +48,24 @@ struct SeparateRun {
       try interpret()
     } else {
       let type = command.network.type
-      let dataType = command.dataType ?? [.f32, .f64].first { fits($0, type) } ?? .f64
-      guard fits(dataType, type) else {
-        let widest = type.largestWordBits(significantBits: dataType.significantBits)
+      let dataType =
+        command.dataType ?? (command.bits <= type.largestWordBits(in: Float.self) ? .f32 : .f64)
+      guard let scalar = dataType.scalar else { throw CommandError("this platform has no \(dataType)") }
+      let widest = type.largestWordBits(in: scalar)
+      guard command.bits <= widest else {
         throw CommandError(
           "the \(command.network) network is exact up to \(widest) bits in \(dataType), not \(command.bits)",
-          hint: dataType == .f64 ? "leave out --bits" : "--data-type f64, or fewer --bits")
+          hint: dataType == .f64 ? "fewer --bits" : "--data-type f64, or fewer --bits")
       }
-      guard let scalar = dataType.scalar else { throw CommandError("this platform has no \(dataType)") }
-      try execute(try type.init(for: program, wordBits: command.bits), scalar)
+      let network = try type.init(for: program, wordBits: command.bits)
+      // Named types, so that the compiler specialises the whole run.
+      switch dataType {
+      case .f16: try execute(network, scalar)
+      case .f32: try execute(network, Float.self)
+      case .f64: try execute(network, Double.self)
+      }
     }
     try report()
-  }
-
-  private func fits(_ dataType: DataType, _ type: any SeparateSubleqNetwork.Type) -> Bool {
-    command.bits <= type.largestWordBits(significantBits: dataType.significantBits)
   }
 
   private mutating func interpret() throws {

@@ -17,7 +17,7 @@ public struct SVGChart {
   public var logarithmicX: Bool
   public var logarithmicY: Bool
   public var series: [Series]
-  private let size = (width: 720.0, height: 400.0)
+  let size = (width: 720.0, height: 400.0)
   private let margin = (left: 78.0, right: 20.0, top: 40.0, bottom: 54.0)
   private static let colors = ["#0969da", "#cf222e", "#1a7f37", "#8250df", "#bf8700", "#1b7c83"]
 

@@ -90,7 +90,7 @@ import Testing
   @Test(arguments: [0, 1]) func wordSizesAreExactUpToTheLimitAndNotBeyond(kind: Int) throws {
     let kind = Self.kinds[kind]
     func check<Scalar: BinaryFloatingPoint & Sendable>(_ scalar: Scalar.Type, limit: Int) throws {
-      #expect(kind.largestWordBits(as: scalar) == limit)
+      #expect(kind.largestWordBits(in: scalar) == limit)
       for bits in [limit - 1, limit, limit + 1] {
         let half = 1 << (bits - 1)
         let programs = Self.differences(of: [-half, 1 - half, -2, -1, 0, 1, 2, half / 2, half - 1])
@@ -107,7 +107,7 @@ import Testing
 
   /// λ = ½(N ln 2 + ln 6n) keeps the leak of attention below what the steps tolerate (Documentation/SeparateSubleq.md).
   @Test(arguments: [4, 8, 16, 20]) func softmaxIsExactAboveTheBound(bits: Int) throws {
-    let bound = 0.5 * (Double(bits) * log(2) + log(6 * 22.0))
+    let bound = CompactSubleqNetwork.sufficientInverseTemperature(wordBits: bits, columns: 22)
     for excess in [0, 1, 10, 100.0] {
       let attention = Attention.softmax(inverseTemperature: bound + excess)
       #expect(

@@ -1,5 +1,11 @@
 import Construction
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// The paper's machine in four layers: the same input matrix, the same tie, fewer steps. One loop executes
 /// `mem[b] ← mem[b] − mem[a]; if mem[b] ≤ 0 goto c`.
 ///
@@ -51,7 +57,18 @@ public struct CompactSubleqNetwork: SeparateSubleqNetwork {
   }
 
   /// A step doubles its argument and looks at halves of it: 2·3·2^(wordBits − 1) in steps of ½.
-  public static func largestWordBits(significantBits: Int) -> Int { significantBits - 3 }
+  public static func largestWordBits<Scalar: BinaryFloatingPoint>(in scalar: Scalar.Type) -> Int {
+    Scalar.significandBitCount - 2
+  }
+
+  /// The temperature at which softmax attention provably stays exact, in exact arithmetic: λ ≥ ½(N ln 2 + ln 6n).
+  ///
+  /// All columns but the two that tie score at least 2 less, so they get ℓ < ½ n e^−2λ of the attention between them,
+  /// and a buffer errs by less than 3ℓ/2. The adder weighs two buffers with Σ 2^i < 2^N, hence by less than
+  /// 3ℓ·2^N < 3/2 · n e^−2λ · 2^N, and its steps tolerate ¼.
+  public static func sufficientInverseTemperature(wordBits: Int, columns: Int) -> Double {
+    0.5 * (Double(wordBits) * log(2) + log(6 * Double(columns)))
+  }
 }
 
 private struct CompactRows {

@@ -70,7 +70,9 @@ public struct PaperSubleqNetwork: SeparateSubleqNetwork {
   }
 
   /// The adder adds up to 2·3·2^(wordBits − 1) to a row that holds an odd number, and takes it off again.
-  public static func largestWordBits(significantBits: Int) -> Int { significantBits - 2 }
+  public static func largestWordBits<Scalar: BinaryFloatingPoint>(in scalar: Scalar.Type) -> Int {
+    Scalar.significandBitCount - 1
+  }
 }
 
 /// The rows of the paper's input matrix, in the paper's order: 8L + 3N + max(3L, 2N) + 1.

@@ -95,9 +95,8 @@ public protocol SeparateSubleqNetwork: Sendable {
   var network: ConstructedNetwork { get }
   /// Rows that every layer leaves zero in every column.
   var buffers: [Field] { get }
-  /// The widest words whose arithmetic is exact in numbers of so many significant bits (11, 24, 53), with attention
-  /// that is exact.
-  static func largestWordBits(significantBits: Int) -> Int
+  /// The widest words whose arithmetic is exact in a data type, with attention that is exact.
+  static func largestWordBits<Scalar: BinaryFloatingPoint>(in scalar: Scalar.Type) -> Int
 }
 
 extension SeparateSubleqNetwork {
@@ -108,10 +107,5 @@ extension SeparateSubleqNetwork {
   public init(for program: SeparateProgram, wordBits: Int) throws {
     try self.init(
       cells: program.data.count, instructions: program.instructions.count, wordBits: wordBits)
-  }
-
-  /// The widest words whose arithmetic is exact in `scalar`.
-  public static func largestWordBits<Scalar: BinaryFloatingPoint>(as scalar: Scalar.Type) -> Int {
-    largestWordBits(significantBits: Scalar.significandBitCount + 1)
   }
 }
