@@ -68,7 +68,8 @@ extension PrecisionSection {
   }
 
   private static func chart(_ results: [SubleqPrecision], _ dataType: DataType) -> SVGChart? {
-    let shown = results.filter { $0.line.dataType == dataType && $0.line.inverseTemperature != nil }
+    // Beyond 40 nothing changes any more.
+    let shown = results.filter { $0.line.dataType == dataType && ($0.line.inverseTemperature ?? 100) <= 40 }
     guard !shown.isEmpty, let scalar = dataType.scalar else { return nil }
     var series = SubleqPrecision.Network.allCases.map { network in
       SVGChart.Series(
@@ -89,6 +90,6 @@ extension PrecisionSection {
         }))
     return SVGChart(
       title: "SUBLEQ in \(dataType.rawValue): widest exact words by temperature",
-      xLabel: "inverse temperature λ", yLabel: "bits", logarithmicX: true, series: series)
+      xLabel: "inverse temperature λ", yLabel: "bits", series: series)
   }
 }

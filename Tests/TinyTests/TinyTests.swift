@@ -61,6 +61,34 @@ import Testing
     #expect(result.status == 1 && result.errors.contains("has more than 16 MiB"))
   }
 
+  @Test(arguments: ["paper", "compact"]) func thePapersProgramsRunOnBothNetworks(network: String) throws {
+    let folder = try TemporaryFolder()
+    let program = try folder.write("a,b,c,mem\n2,3,1,0\n0,1,1,-1\n,,,5\n,,,3\n", to: "x.csv")
+    let result = try LoopedBinary.run([
+      "run", program, "--network", network, "--data-type", "f16", "--bits", "8",
+    ])
+    #expect(result.output == "data: 0 -1 5 -2\n" && result.status == 0)
+    let wide = try LoopedBinary.run([
+      "run", program, "--network", network, "--data-type", "f32", "--bits", "23",
+    ])
+    #expect(wide.status == 1 && wide.errors.contains("in f32, not 23"))
+  }
+
+  @Test func precisionIsMeasuredAndPlotted() throws {
+    let folder = try TemporaryFolder()
+    let result = try LoopedBinary.run(
+      [
+        "precision", "--fleq", "--quick", "--json", "--svg", folder.path("x.svg"), "--html",
+        folder.path("x.html"),
+      ])
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    #expect((object["fleq"] as? [[String: Any]])?.isEmpty == false && object["subleq"] == nil)
+    for name in ["x.svg", "x.html"] {
+      #expect(try String(contentsOfFile: folder.path(name), encoding: .utf8).contains("f64, bound"))
+    }
+  }
+
   @Test func theDoctorKnowsTheMachine() throws {
     let result = try LoopedBinary.run(["doctor"])
     #expect(result.status == 0 && result.output.contains("cores"))

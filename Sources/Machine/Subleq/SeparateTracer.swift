@@ -64,21 +64,20 @@ public final class SeparateTracer<Network: SeparateSubleqNetwork, Scalar: Binary
   /// Every head once, from the column that the instruction is about: the scratchpad when it reads, the written cell
   /// when it writes. The two share their attention in equal parts.
   private func look(_ dense: DenseExecutor<Scalar>, _ step: SubleqStep) -> [TraceStep.Attention] {
-    var records: [TraceStep.Attention] = []
-    for (layer, weights) in network.network.layers.enumerated() {
-      for (head, attentionHead) in weights.heads.enumerated() {
-        let query =
-          weights.name == "write" ? network.card.column(ofCell: step.b) : PunchCard.scratchpad
-        let attended = dense.attentionWeights(layer: layer, head: head, query: query, in: before)
-          .enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }.prefix(4)
-        records.append(
-          .init(
-            head: "\(weights.name) / \(attentionHead.name)", query: name(ofColumn: query),
-            columns: attended.map { name(ofColumn: $0.offset) }, weights: attended.map { Double($0.element) })
-        )
+    let layers = network.network.layers
+    func query(_ layer: Int) -> Int {
+      layers[layer].name == "write" ? network.card.column(ofCell: step.b) : PunchCard.scratchpad
+    }
+    let looks = dense.attentionWeights(in: before) { layer, _ in query(layer) }
+    return layers.enumerated().flatMap { layer, weights in
+      zip(weights.heads, looks[layer]).map { head, look in
+        let attended = look.enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }
+          .prefix(4)
+        return TraceStep.Attention(
+          head: "\(weights.name) / \(head.name)", query: name(ofColumn: query(layer)),
+          columns: attended.map { name(ofColumn: $0.offset) }, weights: attended.map { Double($0.element) })
       }
     }
-    return records
   }
 
   private func name(ofColumn column: Int) -> String {
