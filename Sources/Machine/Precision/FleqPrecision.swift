@@ -1,6 +1,12 @@
 import Construction
 import Looping
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// The error of one function block of the FLEQ network against its bound, measured by running the network on
 /// one-instruction programs.
 public struct FleqPrecision: Codable, Equatable, Sendable {
@@ -82,15 +88,9 @@ public struct FleqPrecision: Codable, Equatable, Sendable {
 
   // MARK: Bounds
 
-  /// With u the unit roundoff, d the block size, operands within `range`:
-  ///
-  /// - What only moves numbers (copy, transpose, diagonals) is exact: every gate adds 0 or closes.
-  /// - A sum or difference is rounded once.
-  /// - σ is one softmax of two keys: a rounded score, exponential, sum and quotient, 4u.
-  /// - Sums of sigmoids: the fit's own error, plus 4u for each sigmoid and u/4 of its score, times its coefficient, and
-  ///   one rounding of the total for each of the m terms.
-  /// - Products: of t_ij = D/(2c) (w⁺ − w⁻) the Taylor remainder is at most (8/3) c² S³, |s| ≤ S being the scores, and
-  ///   each weight 1/D has lost (2d + 8) u at most, which D/c magnifies; (aᵀ b)_ij adds 1 + d of the t.
+  /// What theory allows, with u the unit roundoff and operands within `range`: nothing for what only moves numbers, one
+  /// rounding for sums, the fit's error and roundings for sums of sigmoids, O(c² S³) + O(u/c) for products.
+  /// Derivation: Documentation/Precision.md.
   private static func bound(
     _ function: FleqFunction, _ dataType: DataType, range: ClosedRange<Double>, network: FleqNetwork,
     scale: Double
@@ -104,7 +104,8 @@ public struct FleqPrecision: Codable, Equatable, Sendable {
     case .sigmoid: return 4 * u
     case .multiply:
       let score = d * largest * largest
-      return (1 + d) * (8 / 3 * scale * scale * score * score * score + (2 * d + 8) * u / scale)
+      let remainder = 8 / 3 * scale * scale * score * score * score * exp(2 * scale * score)
+      return (1 + d) * (remainder + (2 * d + 8) * u / scale)
     default:
       guard let fit = network.approximations[function] else { return 0 }
       let size = fit.terms.reduce(abs(fit.constant)) { $0 + abs($1.coefficient) }
