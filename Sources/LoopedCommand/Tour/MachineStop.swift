@@ -13,6 +13,8 @@ struct MachineStop: TourStop {
       guard let program = ProgramLibrary[name] else { throw TourFailure("no program \(name)") }
       section.add(try row(program))
     }
+    section.add(try row(PaperSubleqNetwork.self, "the paper's network"))
+    section.add(try row(CompactSubleqNetwork.self, "compact network"))
     section.paragraph(
       "Each loop executes one instruction: mem[b] ← mem[b] − mem[a]; if the result is ≤ 0, go to c. Below, the network "
         + "multiplies 123 by 45 – step through it, see which cell changes, and where each head looks.")
@@ -47,6 +49,32 @@ struct MachineStop: TourStop {
     return TourRow(
       "SUBLEQ \(program.name)", result: shortened(text), loops: run.instructions,
       network: network.network, checkedAgainst: "interpreter, every state", seconds: seconds)
+  }
+
+  /// 7 × 9 for separate memories: the program of Examples/multiply.csv.
+  private static let product = "2,4,1,0\n6,3,4,-1\n4,2,3,7\n5,5,1,9\n0,1,4,0\n,,,0\n,,,1\n"
+
+  private func row<Network: SeparateSubleqNetwork>(_ type: Network.Type, _ name: String) throws -> TourRow {
+    let program = try SeparateProgramFile.read(Array(Self.product.utf8), file: "multiply.csv")
+    let network = try type.init(for: program, wordBits: 16)
+    let digest = network.network.digest
+    var machine = try SeparateMachine(
+      network, program: program, body: DenseExecutor<Float>(network.network))
+    var interpreter = try SeparateInterpreter(program, wordBits: 16)
+    let (run, seconds) = try timed {
+      try machine.run(limit: 1000) { machine, step in
+        let expected = try interpreter.step()
+        try TourFailure.unless(
+          step == expected && machine.data == interpreter.data,
+          "\(name): the network and the interpreter differ after \(step)")
+      }
+    }
+    try TourFailure.unless(
+      run.end == .fixedPoint && machine.word(inCell: 2) == 63, "\(name): 7 × 9 is not 63")
+    try TourFailure.unless(network.network.digest == digest, "the weights changed")
+    return TourRow(
+      "SUBLEQ 7 × 9, \(name)", result: "63", loops: run.loops, network: network.network,
+      checkedAgainst: "interpreter, every state", seconds: seconds)
   }
 
   private func trace(_ name: String) throws -> Trace {

@@ -26,7 +26,7 @@ struct TourCommand: ParsableCommand {
     for (index, stop) in Self.stops.enumerated() {
       var section = TourSection(title: stop.title)
       try stop.run(&section)
-      section.rows.forEach { table.add($0.cells) }
+      for row in section.rows { table.add(row.cells) }
       sections.append(section)
       progress.update(index + 1)
     }
