@@ -4,8 +4,11 @@ import Machine
 
 struct AsmCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "asm", abstract: "Assemble SUBLEQ assembly into a memory image.",
-    discussion: "Reads Mazonka-style assembly (.asq); writes a decimal image (.sq), or a listing.")
+    commandName: "asm", abstract: "Assemble SUBLEQ assembly into a memory image, or compile FLEQ.",
+    discussion: """
+      Reads Mazonka-style assembly (.asq) and writes a decimal image (.sq), or a listing. \
+      Of a program in the FLEQ language (.fleq) it writes the listing: memory, and code line by line.
+      """)
 
   @Argument(help: "An assembly file, - for standard input, or a program of the library.")
   var file: String
@@ -15,10 +18,16 @@ struct AsmCommand: ParsableCommand {
   var list = false
 
   func run() throws {
-    guard case .unified(let image, _, _) = try ProgramSource.load(file, format: nil) else {
+    let text: String
+    switch try ProgramSource.load(file, format: nil) {
+    case .unified(let image, _, _):
+      text = list ? Disassembler(image, dialect: SubleqDialect()).listing(image) : ImageFile.text(image)
+    case .fleq(let source, let name):
+      text = try FleqCompiler.compile(source, file: name).listing(
+        source: String(decoding: source, as: UTF8.self))
+    case .separate:
       throw CommandError("\(file) is a program for the paper's machine, which has no assembly")
     }
-    let text = list ? Disassembler(image, dialect: SubleqDialect()).listing(image) : ImageFile.text(image)
     guard let output else { return print(text, terminator: "") }
     do {
       try Data(text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)

@@ -5,9 +5,11 @@ import Machine
 enum ProgramSource {
   case unified(MemoryImage, name: String, cells: Int?)
   case separate(SeparateProgram, name: String)
+  /// The text of a program in the FLEQ language.
+  case fleq([UInt8], name: String)
 
   enum Format: String, CaseIterable {
-    case asq, sq, csv
+    case asq, sq, csv, fleq
   }
 
   /// Loads a file, or a program of the library if no such file exists.
@@ -16,12 +18,16 @@ enum ProgramSource {
     if let program = ProgramLibrary[path], !FileManager.default.fileExists(atPath: path) {
       return .unified(try program.assemble(), name: program.name, cells: program.cells)
     }
+    if let program = FleqLibrary[path], !FileManager.default.fileExists(atPath: path) {
+      return .fleq(program.source, name: "\(program.name).fleq")
+    }
     let text = try readText(path, limit: 16 << 20)
     let name = path == "-" ? "standard input" : path
     switch try format ?? formatOfName(path) {
     case .asq: return .unified(try SubleqAssembler.assemble(text, file: name), name: name, cells: nil)
     case .sq: return .unified(try ImageFile.read(text, file: name), name: name, cells: nil)
     case .csv: return .separate(try SeparateProgramFile.read(text, file: name), name: name)
+    case .fleq: return .fleq(text, name: name)
     }
   }
 
@@ -30,11 +36,13 @@ enum ProgramSource {
     case "asq", "s", "asm": return .asq
     case "sq", "dec", "txt": return .sq
     case "csv": return .csv
+    case "fleq": return .fleq
     default:
       if path == "-" { return .asq }
       throw CommandError(
         "cannot tell the format of \(path)",
-        hint: "use --format asq, sq or csv; `looped run --list` shows the programs that come with looped")
+        hint:
+          "use --format asq, sq, csv or fleq; `looped run --list` shows the programs that come with looped")
     }
   }
 }

@@ -9,7 +9,7 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Run a program on a looped transformer: one loop is one instruction.",
     discussion: """
       Programs: SUBLEQ assembly (.asq), decimal images (.sq, .dec), programs of the paper's machine (.csv: rows \
-      a,b,c,mem), or one that comes with looped (--list). \
+      a,b,c,mem), the matrix language FLEQ (.fleq), or one that comes with looped (--list). \
       What the program writes goes to standard output as it is written, what it reads comes from standard input.
       """)
 
@@ -19,7 +19,7 @@ struct RunCommand: ParsableCommand {
   var program: String?
   @Flag(help: "List the programs that come with looped.")
   var list = false
-  @Option(help: "asq, sq or csv; by the file's extension if not given.")
+  @Option(help: "asq, sq, csv or fleq; by the file's extension if not given.")
   var format: ProgramSource.Format?
   @Option(help: "exact (fast), dense (every column attends to every column), or interpreter (no network).")
   var executor = Executor.exact
@@ -62,9 +62,14 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     if list {
-      let width = ProgramLibrary.all.map(\.name.count).max() ?? 0
-      for program in ProgramLibrary.all {
-        print(program.name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + program.description)
+      let programs =
+        ProgramLibrary.all.map { ($0.name, "SUBLEQ", $0.description) }
+        + FleqLibrary.all.map { ($0.name, "FLEQ", $0.description) }
+      let width = programs.map(\.0.count).max() ?? 0
+      for (name, machine, description) in programs {
+        print(
+          name.padding(toLength: width + 2, withPad: " ", startingAt: 0)
+            + machine.padding(toLength: 8, withPad: " ", startingAt: 0) + description)
       }
       return
     }
@@ -74,6 +79,7 @@ struct RunCommand: ParsableCommand {
     case .separate(let program, let name):
       var run = SeparateRun(program, name: name, command: self)
       try run.run()
+    case .fleq(let text, let name): try runFleq(text, name: name)
     }
   }
 

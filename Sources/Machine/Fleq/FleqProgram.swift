@@ -113,6 +113,10 @@ public struct FleqProgram: Equatable, Sendable {
   public var variables: [Variable]
   /// The source line of each instruction (0 where there is none).
   public var lines: [Int]
+  /// What listings and traces call cells.
+  public var cellNames: [Int: String]
+  /// What listings call the operands of each instruction; empty if they are called what their cells are.
+  public var operandNames: [OperandNames]
 
   public struct Variable: Equatable, Sendable {
     public var name: String
@@ -129,13 +133,16 @@ public struct FleqProgram: Equatable, Sendable {
 
   public init(
     blockSize: Int, memory: [[Double]], pointers: [Int: Int] = [:], instructions: [FleqInstruction],
-    variables: [Variable] = [], lines: [Int] = []
+    variables: [Variable] = [], lines: [Int] = [], cellNames: [Int: String] = [:],
+    operandNames: [OperandNames] = []
   ) {
     self.blockSize = blockSize
     self.memory = memory
     self.pointers = pointers
     self.instructions = instructions
     self.variables = variables
+    self.cellNames = cellNames
+    self.operandNames = operandNames
     self.lines = lines.isEmpty ? Array(repeating: 0, count: instructions.count) : lines
   }
 }

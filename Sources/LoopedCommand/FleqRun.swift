@@ -1,0 +1,154 @@
+import Construction
+import Foundation
+import Looping
+import Machine
+import Reporting
+
+/// One run of a FLEQ program: how far it came, why it ended, and what its variables hold.
+struct FleqRun {
+  let name: String
+  let program: FleqProgram
+  let sourceLines: [Substring]
+  /// 0 for none.
+  let limit: Int
+  private(set) var instructions = 0
+  private(set) var end = "interrupted"
+  private(set) var seconds = 0.0
+  private(set) var memory: [[Double]] = []
+  private var network: ConstructedNetwork?
+
+  init(name: String, source: [UInt8], limit: Int) throws {
+    self.name = name
+    program = try FleqCompiler.compile(source, file: name)
+    sourceLines = String(decoding: source, as: UTF8.self).split(
+      separator: "\n", omittingEmptySubsequences: false)
+    self.limit = limit
+  }
+
+  private func goesOn(_ hasHalted: Bool) -> String? {
+    if hasHalted { return "halted" }
+    if limit > 0 && instructions >= limit { return "limit" }
+    return instructions & 63 == 0 && Interrupt.isRequested ? "interrupted" : nil
+  }
+
+  mutating func interpret() throws {
+    var interpreter = try FleqInterpreter(program)
+    let start = ContinuousClock.now
+    while true {
+      if let reason = goesOn(interpreter.hasHalted) {
+        end = reason
+        break
+      }
+      try interpreter.step()
+      instructions += 1
+    }
+    seconds = (ContinuousClock.now - start) / .seconds(1)
+    memory = interpreter.memory
+  }
+
+  mutating func execute<Scalar: BinaryFloatingPoint & Sendable>(
+    isDense: Bool, _ scalar: Scalar.Type, trace: FleqTrace?
+  ) throws {
+    let scale = scalar == Float.self ? FleqProducts.scaleForFloat32 : FleqProducts.scaleForFloat64
+    let network = try FleqNetwork(for: program, productScale: scale)
+    self.network = network.network
+    if isDense {
+      try run(network, DenseExecutor<Scalar>(network.network), trace)
+    } else {
+      try run(network, ExactExecutor<Scalar>(network.network), trace)
+    }
+  }
+
+  private mutating func run<Body: LoopBody, Scalar>(
+    _ network: FleqNetwork, _ body: Body, _ trace: FleqTrace?
+  ) throws where Body.State == ResidualStream<Scalar> {
+    var machine = try FleqMachine(program, network: network, body: body)
+    try trace?.begin(network.network, machine.memory)
+    let start = ContinuousClock.now
+    while true {
+      if let reason = goesOn(try machine.hasHalted) {
+        end = reason
+        break
+      }
+      let number = try machine.programCounter
+      try machine.step()
+      instructions += 1
+      try trace?.record(number, next: try machine.programCounter, memory: machine.memory)
+    }
+    seconds = (ContinuousClock.now - start) / .seconds(1)
+    memory = machine.memory
+    try trace?.end(loops: instructions, halt: end)
+  }
+
+  // MARK: Reports
+
+  /// Row by row, the numbers of a variable.
+  private func rows(of variable: FleqProgram.Variable) -> [[Double]] {
+    (0..<variable.rows).map { i in (0..<variable.columns).map { memory[variable.cell + $0][i] } }
+  }
+
+  /// Every variable as a person writes it: `name = 3`, or a matrix over several lines.
+  var variables: String {
+    let width = program.variables.map(\.name.count).max() ?? 0
+    return program.variables.map { variable in
+      let cells = rows(of: variable).map { $0.map(Self.text) }
+      let head = variable.name + String(repeating: " ", count: width - variable.name.count) + " = "
+      let margin = String(repeating: " ", count: head.count)
+      let widths = (0..<variable.columns).map { j in cells.map { $0[j].count }.max()! }
+      return cells.enumerated().map { i, row in
+        let numbers = row.enumerated().map { String(repeating: " ", count: widths[$0] - $1.count) + $1 }
+        let line = numbers.joined(separator: "  ")
+        let isScalar = variable.rows == 1 && variable.columns == 1
+        return (i == 0 ? head : margin) + (isScalar ? line : "[ \(line) ]") + "\n"
+      }.joined()
+    }.joined()
+  }
+
+  /// Six decimals: about what the network's products and functions are good for.
+  private static func text(_ value: Double) -> String {
+    guard value.isFinite else { return "\(value)" }
+    var text = String(format: "%.6f", value)
+    while text.last == "0" { text.removeLast() }
+    if text.last == "." { text.removeLast() }
+    return text == "-0" ? "0" : text
+  }
+
+  /// What ran: the figures are counted in the weights.
+  var summary: String {
+    let rate = Int(Double(instructions) / max(seconds, 1e-9))
+    var text = "\(name): \(end) after \(instructions) instructions, \(rate) per second\n"
+    if let network {
+      text +=
+        "network: \(network.layers.count) layers, at most \(network.headCount) heads, width \(network.width), "
+        + "\(network.parameterCount) weights (digest \(String(network.digest, radix: 16))); "
+        + "\(program.memory.count) cells of \(program.blockSize), \(program.instructions.count) instructions\n"
+      for layer in network.layers {
+        text += "  \(layer.name): \(layer.heads.count) heads, \(layer.neurons.count) neurons\n"
+      }
+    }
+    return text
+  }
+
+  func json(executor: String) throws -> String {
+    struct Report: Encodable {
+      var program: String
+      var executor: String
+      var end: String
+      var instructions: Int
+      var seconds: Double
+      var variables: [String: [[Double]]]
+      var network: NetworkFacts?
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    let report = Report(
+      program: name, executor: executor, end: end, instructions: instructions, seconds: seconds,
+      variables: Dictionary(program.variables.map { ($0.name, rows(of: $0)) }) { _, last in last },
+      network: network.map(NetworkFacts.init))
+    return String(decoding: try encoder.encode(report), as: UTF8.self)
+  }
+}
+
+extension ExecutionError: ReportedError {}
