@@ -69,4 +69,45 @@ import Testing
       #expect(!changed && machine.state == before)
     }
   }
+
+  /// A program that counts its flag down, in both data types: a jump is taken iff the flag is at most the tolerance.
+  @Test(arguments: [
+    (0.0, true), (-1, true), (-0x1p26, true), (0x1p-25, true), (0x1p-23, false), (0.5, false), (1, false),
+    (3, false), (12_345.678, false), (0x1p26, false),
+  ]) func flagsAreTestedAlike(value: Double, jumps: Bool) throws {
+    func operand(_ cell: Int) -> FleqOperand { FleqOperand(cell: cell) }
+    let program = FleqProgram(
+      blockSize: 1, memory: [[0], [1], [0], [0], [value]],
+      instructions: [
+        FleqInstruction(.copy, a: operand(0), b: operand(0), c: operand(2), flag: 4, target: 2),
+        FleqInstruction(.copy, a: operand(1), b: operand(0), c: operand(2), flag: 1, target: 2),
+        FleqInstruction(.copy, a: operand(0), b: operand(0), c: operand(2), flag: 0, target: 2),
+      ])
+    func check<Scalar: BinaryFloatingPoint & Sendable>(_ scalar: Scalar.Type) throws {
+      let network = try FleqNetwork(for: program)
+      var machine = try FleqMachine(program, network: network, body: DenseExecutor<Scalar>(network.network))
+      try machine.step()
+      #expect(try machine.programCounter == (jumps ? 2 : 1))
+    }
+    try check(Double.self)
+    try check(Float.self)
+    var interpreter = try FleqInterpreter(program)
+    try interpreter.step()
+    #expect(interpreter.programCounter == (jumps ? 2 : 1))
+  }
+
+  @Test func valuesThatOpenGatesAreRefused() throws {
+    func operand(_ cell: Int) -> FleqOperand { FleqOperand(cell: cell) }
+    let program = FleqProgram(
+      blockSize: 1, memory: [[0], [1], [0], [0], [0x1p25 + 1]],
+      instructions: [
+        FleqInstruction(.add, a: operand(4), b: operand(4), c: operand(4), flag: 0, target: 1),
+        FleqInstruction(.copy, a: operand(0), b: operand(0), c: operand(2), flag: 0, target: 1),
+      ])
+    let network = try FleqNetwork(for: program)
+    var machine = try FleqMachine(program, network: network, body: ExactExecutor<Double>(network.network))
+    #expect(throws: FleqFault.valueTooLarge(instruction: 0, cell: 4)) { try machine.step() }
+    var interpreter = try FleqInterpreter(program)
+    #expect(throws: FleqFault.valueTooLarge(instruction: 0, cell: 4)) { try interpreter.step() }
+  }
 }

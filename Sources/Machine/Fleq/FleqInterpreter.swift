@@ -6,7 +6,8 @@
 
 /// The reference for FLEQ: the same instructions in plain double precision, with the true functions.
 public struct FleqInterpreter: Sendable {
-  /// A flag x jumps where x ≤ `flagTolerance`: the network's sign test has a slope, and this is its middle.
+  /// A flag x jumps where x ≤ `flagTolerance`: the network's test is a steep sigmoid,
+  /// and this is its middle.
   public static let flagTolerance = 0x1p-24
 
   public let program: FleqProgram
@@ -25,7 +26,8 @@ public struct FleqInterpreter: Sendable {
   public var hasHalted: Bool { program.onlyJumpsToItself(programCounter) }
 
   /// Executes one instruction.
-  /// - Throws: `FleqFault` if a pointer leads outside the memory, or the program runs past its end.
+  /// - Throws: `FleqFault` if a pointer leads outside the memory, a value is too large for the network, or the
+  ///   program runs past its end.
   public mutating func step() throws {
     let instruction = program.instructions[programCounter]
     let d = program.blockSize
@@ -56,6 +58,9 @@ public struct FleqInterpreter: Sendable {
     let addresses = try addresses(after: instruction)
     let first = try firstCell(instruction.c)
     for j in 0..<instruction.c.columns {
+      guard c[j].allSatisfy({ abs($0) <= FleqNetwork.largestValue }) else {
+        throw FleqFault.valueTooLarge(instruction: programCounter, cell: first + j)
+      }
       memory[first + j] = c[j]
       pointers[first + j] = addresses[j]
     }
@@ -106,6 +111,8 @@ public struct FleqInterpreter: Sendable {
 public enum FleqFault: Error, Equatable, CustomStringConvertible {
   case notAPointer(instruction: Int, cell: Int)
   case addressOutOfRange(instruction: Int, cell: Int)
+  /// Above `FleqNetwork.largestValue`, or not a number.
+  case valueTooLarge(instruction: Int, cell: Int)
   case ranPastTheEnd
   case invalid(instruction: Int, String)
 
@@ -115,6 +122,8 @@ public enum FleqFault: Error, Equatable, CustomStringConvertible {
       "instruction \(instruction): cell \(cell) holds no address"
     case .addressOutOfRange(let instruction, let cell):
       "instruction \(instruction): cell \(cell) is outside the memory"
+    case .valueTooLarge(let instruction, let cell):
+      "instruction \(instruction): the value for cell \(cell) is not a number up to 2^26"
     case .ranPastTheEnd: "the program ran past its last instruction; hint: end it with a jump to itself"
     case .invalid(let instruction, let why): "instruction \(instruction): \(why)"
     }

@@ -121,13 +121,24 @@ where Body.State == ResidualStream<Scalar> {
   }
 
   /// Runs one loop, which is one instruction.
-  /// - Throws: `FleqFault` before the network would use an address that is not there; `PrecisionLoss`.
+  /// - Throws: `FleqFault` before the network would use an address that is not there, or when it has written a value
+  ///   that it cannot hold; `PrecisionLoss`.
   /// - Returns: whether the state changed.
   @discardableResult
   public mutating func step() throws -> Bool {
     let current = try programCounter
-    try check(program.instructions[current], number: current)
+    let instruction = program.instructions[current]
+    try check(instruction, number: current)
+    let written = instruction.c.isIndirect ? try address(inCell: instruction.c.cell)! : instruction.c.cell
     let (_, halt) = try loop.run(&state)
+    let largest = Scalar(FleqNetwork.largestValue)
+    for cell in written..<(written + instruction.c.columns) {
+      for row in network.fields.value.rows {
+        guard abs(state[row, network.column(ofCell: cell)]) <= largest else {
+          throw FleqFault.valueTooLarge(instruction: current, cell: cell)
+        }
+      }
+    }
     guard try programCounter < network.instructions else { throw FleqFault.ranPastTheEnd }
     return halt != .fixedPoint
   }

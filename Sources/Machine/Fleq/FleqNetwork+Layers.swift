@@ -36,20 +36,22 @@ extension FleqFields {
       query: zip(current.flag.rows, rest.rows).map { .row($0) + .row($1) },
       key: position.rows.map { .row($0) },
       outputs: [(form: .row(value[0]), row: flag[0])])
-    // 1 − [x > tolerance], the step being 2^−26 wide: ReLU(K(x − tolerance) + ½) − ReLU(K(x − tolerance) − ½).
-    let x = 0x1p26 * (LinearForm.row(flag[0]) - FleqInterpreter.flagTolerance)
-    layer.relu(onScratchpad, to: jump[0])
-    layer.relu(x + 0.5, to: jump[0], times: -1)
-    layer.relu(x - 0.5, to: jump[0])
   }
 
   /// Layer 3. Column j of a and b arrives in C_j; each function's input is laid out where that function looks.
+  ///
+  /// The flag becomes jump = 1 − σ(2^28 (x − tolerance)), by a head: unlike a difference of two ReLUs of large numbers,
+  /// a saturated sigmoid is exact in every data type. Within ¼ of 0 or 1 for |x − tolerance| > 2^−27.
   func read(into layer: inout LayerBuilder) {
     layer.attend(
       "read a", query: [pointer[0], rest], key: [position],
       copies: [(from: value, to: operandA), (from: storedAddress, to: addressOfA)])
     layer.attend(
       "read b", query: [pointer[1], rest], key: [position], copies: [(from: value, to: operandB)])
+    addSigmoid(
+      0x1p28 * (.row(flag[0]) - FleqInterpreter.flagTolerance * onScratchpad), times: -1, to: jump[0],
+      name: "sign of the flag", in: &layer)
+    layer.relu(onScratchpad, to: jump[0])
     for i in 0..<blockSize {
       for r in 0..<blockSize {
         layer.add(
@@ -115,8 +117,7 @@ extension FleqFields {
     }
   }
 
-  /// Head i computes σ(slope · x + offset) for the function in force: two keys compete, the unit column with that
-  /// score and the sink with score 0, and the weight of the first is e^s / (e^s + 1) exactly.
+  /// Head i computes σ(slope · x + offset) for the function in force.
   private func sumSigmoids(in layer: inout LayerBuilder, approximations: [FleqFunction: SigmoidSum]) {
     for i in 0..<FleqNetwork.sigmoidCount {
       var score = LinearForm()
@@ -127,12 +128,20 @@ extension FleqFields {
           + term.offset * .row(current.function[function.index])
       }
       if i == 0 { score = score + .row(argument[FleqFunction.sigmoid.index]) }
-      layer.attend(
-        "sigmoid \(i)", kind: .smooth, query: [score, onScratchpad],
-        key: [.row(unit[0]), -excluded * .row(sink[0])],
-        priority: excluded * (.row(sink[0]) - .row(outside[0]) - onScratchpad),
-        outputs: [(form: .row(unit[0]), row: sigmoids[i])])
+      addSigmoid(score, times: 1, to: sigmoids[i], name: "sigmoid \(i)", in: &layer)
     }
+  }
+
+  /// Two keys compete, the unit column with the given score and the sink with score 0: the weight of the first is
+  /// e^s / (e^s + 1), exactly.
+  private func addSigmoid(
+    _ score: LinearForm, times factor: Double, to row: Int, name: String, in layer: inout LayerBuilder
+  ) {
+    layer.attend(
+      name, kind: .smooth, query: [score, onScratchpad],
+      key: [.row(unit[0]), -excluded * .row(sink[0])],
+      priority: excluded * (.row(sink[0]) - .row(outside[0]) - onScratchpad),
+      outputs: [(form: factor * .row(unit[0]), row: row)])
   }
 
   /// A score so far below the others that e^score is 0 in every data type. Off the scratchpad the sink's score is

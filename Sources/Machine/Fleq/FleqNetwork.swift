@@ -17,8 +17,8 @@ import Construction
 /// | layer | attention | feed-forward |
 /// |---|---|---|
 /// | fetch | C_j reads the instruction at the program counter | which operands have a column j |
-/// | address | reads the addresses in pointer cells, and the flag | pointer + j, by an adder; the flag's sign |
-/// | read | reads column j of a and of b | lays out the input of each function; address + 1 |
+/// | address | reads the addresses in pointer cells, and the flag | pointer + j, by an adder |
+/// | read | reads column j of a and of b; a sigmoid of the flag | lays out the input of each function; address + 1 |
 /// | compute | products, sums of sigmoids, an average that spreads blocks | selects f's result |
 /// | write | cells read from the C_j that points at them | stores; chooses the next program counter; clears |
 ///
