@@ -113,6 +113,27 @@ struct FleqRun {
     return text == "-0" ? "0" : text
   }
 
+  /// The entry of a variable that differs most from plain double precision with the true functions, relative to the
+  /// larger of it and 1; `nil` if the reference does not come to an end in about as many instructions.
+  func largestDifference() throws -> (text: String, relative: Double)? {
+    var interpreter = try FleqInterpreter(program)
+    for _ in 0...(2 * instructions + 1000) where !interpreter.hasHalted { try interpreter.step() }
+    guard interpreter.hasHalted else { return nil }
+    var worst = (text: "no variables", relative: 0.0)
+    for variable in program.variables {
+      for j in 0..<variable.columns {
+        for i in 0..<variable.rows {
+          let (found, exact) = (memory[variable.cell + j][i], interpreter.memory[variable.cell + j][i])
+          let difference = abs(found - exact) / max(1, abs(exact))
+          if difference >= worst.relative {
+            worst = ("\(variable.name) holds \(Self.text(found)), not \(Self.text(exact))", difference)
+          }
+        }
+      }
+    }
+    return worst
+  }
+
   /// What ran: the figures are counted in the weights.
   var summary: String {
     let rate = Int(Double(instructions) / max(seconds, 1e-9))

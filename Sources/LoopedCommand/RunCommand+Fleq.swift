@@ -25,11 +25,22 @@ extension RunCommand {
       }
     }
     print(json ? try run.json(executor: executor.rawValue) : run.variables, terminator: json ? "\n" : "")
-    if !json && (verbose || run.end != "halted") {
-      FileHandle.standardError.write(Data(run.summary.utf8))
-    } else if !json {
-      print("# \(run.instructions) instructions")
-    }
+    if !json && !verbose { print("# \(run.instructions) instructions") }
+    var notes = verbose && !json ? run.summary : ""
+    if run.end == "halted" && executor != .interpreter && !json { notes += try accuracy(of: run) }
+    FileHandle.standardError.write(Data(notes.utf8))
     if run.end != "halted" { throw ExitCode(run.end == "limit" ? 3 : 130) }
+  }
+
+  /// The network computes with softmax; where that is no longer close to plain arithmetic, nobody should miss it.
+  private func accuracy(of run: FleqRun) throws -> String {
+    guard let (text, relative) = try run.largestDifference() else {
+      return "note: in plain double precision the program would still be running\n"
+    }
+    if relative > 1e-3 {
+      return "note: \(text), which plain double precision finds\n"
+        + "hint: a product x · y is good while it stays below \(dataType == .f32 ? "2^4 (2^16 with f64)" : "2^16")\n"
+    }
+    return verbose ? String(format: "largest difference from plain double precision: %.1e\n", relative) : ""
   }
 }

@@ -60,7 +60,7 @@ struct FleqElaborator {
     nodes += 1
     depth += 1
     defer { depth -= 1 }
-    guard nodes <= 4 * limits.instructions else {
+    guard nodes <= 16 * limits.instructions else {
       throw error("the program is too large when its function calls are written out", at: offset)
     }
     guard depth <= 2 * limits.nesting else {

@@ -197,20 +197,24 @@ struct FleqGenerator {
 
   // MARK: Values
 
-  /// Where a value is; it is computed into a new stack place if it is nowhere yet.
+  /// Where a value is; it is computed into a stack place if it is nowhere yet. The place may be one that the value
+  /// is computed from: an instruction reads before it writes, and only the last one writes the place.
   private mutating func operand(_ value: Value, allColumns: Bool = false) throws -> FleqOperand {
     switch value {
     case .constant(let matrix):
       let place = try constant(matrix)
       if !allColumns || place.columns == matrix.columns.count { return place }
     case .variable(let variable): return places[variable]!
+    case .block(let steps, .variable(let variable)):
+      try run(steps)
+      return places[variable]!
     case .apply, .block: break
     }
-    let place = try push(columns: elaboration.shape(of: value).columns)
+    let place = FleqOperand(cell: Self.stackBase + stackTop, columns: elaboration.shape(of: value).columns)
     let top = stackTop
     try store(value, in: place, name: name(place, nil))
     stackTop = top
-    return place
+    return try push(columns: place.columns)
   }
 
   private mutating func store(_ value: Value, in place: FleqOperand, name target: String) throws {

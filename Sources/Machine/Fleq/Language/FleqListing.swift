@@ -25,7 +25,7 @@ extension FleqProgram {
     case .copy: result = a
     case .add: result = "\(a) + \(b)"
     case .subtract: result = "\(a) − \(b)"
-    case .multiply: result = instruction.a.columns == 1 && blockSize == 1 ? "\(a) · \(b)" : "\(a)' · \(b)"
+    case .multiply: result = blockSize == 1 || Double(a) != nil ? "\(a) · \(b)" : "\(a)' · \(b)"
     case .transpose: result = "\(a)'"
     case .increment: result = "\(a) + 1"
     case .diagonal, .scalarDiagonal, .sigmoid, .reciprocal, .squareRoot, .exponential, .logarithm, .sine:
