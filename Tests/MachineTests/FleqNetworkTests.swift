@@ -43,7 +43,7 @@ import Testing
     return FleqProgram(blockSize: d, memory: memory, pointers: pointers, instructions: instructions)
   }
 
-  @Test(arguments: [1, 2, 4, 8]) func everyStateEqualsTheInterpreters(blockSize: Int) throws {
+  @Test(arguments: [1, 2, 4, 8, 16]) func everyStateEqualsTheInterpreters(blockSize: Int) throws {
     for seed in 1...2 as ClosedRange<UInt64> {
       let program = Self.randomProgram(seed: seed, blockSize: blockSize, length: 28)
       let network = try FleqNetwork(for: program)

@@ -15,8 +15,8 @@ public enum FleqCompiler {
     public var nameBytes = 64
     /// Levels of brackets, blocks and operators within one another.
     public var nesting = 64
-    public var instructions = 16_384
-    public var cells = 16_384
+    public var instructions = 8192
+    public var cells = 8192
     public init() {}
   }
 
@@ -47,6 +47,7 @@ public enum FleqCompiler {
 
   private static let standard = Result {
     try FleqParser.parse(
-      FleqSource(file: "standard.fleq", bytes: PackageResources.standard_fleq), limits: Limits())
+      FleqSource(file: "standard.fleq", bytes: PackageResources.standard_fleq, isStandard: true),
+      limits: Limits())
   }
 }

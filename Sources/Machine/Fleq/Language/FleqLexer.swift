@@ -8,20 +8,19 @@
 final class FleqSource: Sendable {
   let file: String
   let bytes: [UInt8]
+  /// Whether it is the text of the standard functions.
+  let isStandard: Bool
 
-  init(file: String, bytes: [UInt8]) {
+  init(file: String, bytes: [UInt8], isStandard: Bool = false) {
     self.file = file
     self.bytes = bytes
+    self.isStandard = isStandard
   }
 
   func error(_ message: String, at offset: Int, hint: String? = nil) -> SourceError {
     SourceError(file: file, source: bytes, offset: offset, message: message, hint: hint)
   }
 
-  /// The line of `offset`, counted from 1. Complexity: O(offset).
-  func line(at offset: Int) -> Int {
-    bytes[..<min(offset, bytes.count)].reduce(1) { $0 + ($1 == 10 ? 1 : 0) }
-  }
 }
 
 struct FleqToken: Equatable {

@@ -45,6 +45,7 @@ enum FleqSyntax {
     var result: Expression
     /// Where the text is: the standard functions are another source than the program.
     var source: FleqSource
+    var isStandard: Bool { source.isStandard }
   }
 }
 
