@@ -16,6 +16,7 @@ struct FleqRun {
   private(set) var seconds = 0.0
   private(set) var memory: [[Double]] = []
   private var network: ConstructedNetwork?
+  private var approximations: [FleqFunction: SigmoidSum] = [:]
 
   init(name: String, source: [UInt8], limit: Int) throws {
     self.name = name
@@ -52,6 +53,7 @@ struct FleqRun {
     let scale = scalar == Float.self ? FleqProducts.scaleForFloat32 : FleqProducts.scaleForFloat64
     let network = try FleqNetwork(for: program, productScale: scale)
     self.network = network.network
+    approximations = network.approximations
     if isDense {
       try run(network, DenseExecutor<Scalar>(network.network), trace)
     } else {
@@ -63,6 +65,7 @@ struct FleqRun {
     _ network: FleqNetwork, _ body: Body, _ trace: FleqTrace?
   ) throws where Body.State == ResidualStream<Scalar> {
     var machine = try FleqMachine(program, network: network, body: body)
+    let dense = DenseExecutor<Scalar>(network.network)
     try trace?.begin(network.network, machine.memory)
     let start = ContinuousClock.now
     while true {
@@ -71,9 +74,14 @@ struct FleqRun {
         break
       }
       let number = try machine.programCounter
+      var attention: [TraceStep.Attention]?
+      if let trace, trace.needsAttention(network) {
+        attention = network.attention(before: machine.state, by: dense, instruction: number, of: program)
+      }
       try machine.step()
       instructions += 1
-      try trace?.record(number, next: try machine.programCounter, memory: machine.memory)
+      try trace?.record(
+        number, next: try machine.programCounter, memory: machine.memory, attention: attention)
     }
     seconds = (ContinuousClock.now - start) / .seconds(1)
     memory = machine.memory
@@ -105,7 +113,7 @@ struct FleqRun {
   }
 
   /// Six decimals: about what the network's products and functions are good for.
-  private static func text(_ value: Double) -> String {
+  static func text(_ value: Double) -> String {
     guard value.isFinite else { return "\(value)" }
     var text = String(format: "%.6f", value)
     while text.last == "0" { text.removeLast() }
@@ -146,6 +154,11 @@ struct FleqRun {
       for layer in network.layers {
         text += "  \(layer.name): \(layer.heads.count) heads, \(layer.neurons.count) neurons\n"
       }
+      let errors = FleqFunction.allCases.compactMap { function in
+        approximations[function].map { "\(function) " + String(format: "%.1e", $0.largestError) }
+      }
+      text +=
+        "sums of \(FleqNetwork.sigmoidCount) sigmoids, largest error: \(errors.joined(separator: ", "))\n"
     }
     return text
   }

@@ -36,7 +36,13 @@ final class FleqTrace {
         values: columns.map { memory[$0.cell][$0.row] }))
   }
 
-  func record(_ number: Int, next: Int, memory: [[Double]]) throws {
+  /// Whether someone will look at where the network looked in the coming loop.
+  func needsAttention(_ network: FleqNetwork) -> Bool {
+    file?.needsAttention == true && network.columnCount <= FleqNetwork.attentionLimits.columns
+      && loops < FleqNetwork.attentionLimits.loops
+  }
+
+  func record(_ number: Int, next: Int, memory: [[Double]], attention: [TraceStep.Attention]?) throws {
     loops += 1
     let changes = columns.enumerated().compactMap { index, place -> TraceStep.Change? in
       let (old, new) = (before[place.cell][place.row], memory[place.cell][place.row])
@@ -44,7 +50,7 @@ final class FleqTrace {
     }
     let step = TraceStep(
       loop: loops, position: number, summary: program.describe(number), jumped: next != number + 1,
-      changes: changes, output: nil, attention: nil)
+      changes: changes, output: nil, attention: attention)
     try file?.record(step)
     if toTerminal { show(step, memory) }
     before = memory
@@ -94,12 +100,10 @@ final class FleqTrace {
     print(text)
   }
 
-  /// `[18]: 0.25 −1.5`, without the zeros at the end.
+  /// `[18]: 0.25 −1.5`, without the zeros at the end; rounded, unlike in the files.
   private func shown(_ cell: Int, _ memory: [[Double]]) -> String {
-    var numbers = memory[cell].prefix(rows(inCell: cell)).map { String(format: "%.6g", $0) }
-    while numbers.count > 1, let last = numbers.last.flatMap(Double.init), abs(last) < 1e-8 {
-      numbers.removeLast()
-    }
+    var numbers = memory[cell].prefix(rows(inCell: cell)).map(FleqRun.text)
+    while numbers.count > 1, numbers.last == "0" { numbers.removeLast() }
     return "[\(cell)]: \(numbers.joined(separator: " "))"
   }
 }

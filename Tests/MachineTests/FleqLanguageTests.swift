@@ -78,6 +78,20 @@ import Testing
     }
   }
 
+  /// In single precision products are good to some 10⁻⁴, and so is everything made of them.
+  @Test func theCalculatorWorksInSinglePrecision() throws {
+    let program = try #require(FleqLibrary["pocket-calculator"]).compile()
+    let network = try FleqNetwork(for: program, productScale: FleqProducts.scaleForFloat32)
+    var machine = try FleqMachine(program, network: network, body: ExactExecutor<Float>(network.network))
+    var interpreter = try FleqInterpreter(program)
+    while !interpreter.hasHalted { try interpreter.step() }
+    #expect(try machine.run(limit: 1000).ended)
+    for variable in program.variables {
+      let (found, expected) = (machine.memory[variable.cell][0], interpreter.memory[variable.cell][0])
+      #expect(abs(found - expected) < 2e-3 * max(1, abs(expected)), "\(variable.name)")
+    }
+  }
+
   @Test(arguments: [
     ("x > 3", false), ("x >= 3", true), ("x < 3", false), ("x <= 3", true), ("x == 3", true),
     ("x != 3", false),

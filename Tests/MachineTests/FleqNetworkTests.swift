@@ -110,4 +110,20 @@ import Testing
     var interpreter = try FleqInterpreter(program)
     #expect(throws: FleqFault.valueTooLarge(instruction: 0, cell: 4)) { try interpreter.step() }
   }
+
+  @Test func headsLookWhereTheInstructionSays() throws {
+    let program = try FleqCompiler.compile("data xs = 2, 3\nlet y = 4\nfor x in xs { x = x * y }", file: "t")
+    let network = try FleqNetwork(for: program)
+    let dense = DenseExecutor<Double>(network.network)
+    var machine = try FleqMachine(program, network: network, body: ExactExecutor<Double>(network.network))
+    while program.instructions[try machine.programCounter].function != .multiply { try machine.step() }
+    let number = try machine.programCounter
+    let looks = network.attention(before: machine.state, by: dense, instruction: number, of: program)
+    func look(_ head: String) -> [String] { looks.first { $0.head == head }?.columns ?? [] }
+    #expect(look("fetch / fetch") == ["instruction \(number)"])
+    #expect(look("address / address in a") == ["cell \(program.instructions[number].a.cell) t0"])
+    #expect(look("read / read a") == ["cell 4 xs[0]"] && look("read / read b") == ["cell 7 y"])
+    #expect(look("write / write") == ["scratchpad 0"])
+    #expect(looks.first { $0.head == "write / write" }?.query == "cell 4 xs[0]")
+  }
 }

@@ -144,6 +144,7 @@ struct FleqGenerator {
   private func name(_ operand: FleqOperand, _ value: Value?) -> String {
     if case .variable(let variable) = value { return elaboration.variables[variable].name }
     if case .constant(let matrix) = value { return FleqProgram.text(matrix) }
+    if case .block(_, let result) = value { return name(operand, result) }
     if operand.cell >= Self.stackBase { return "t\(operand.cell - Self.stackBase)" }
     return names[operand.cell] ?? "cell \(operand.cell)"
   }
