@@ -20,6 +20,9 @@ extension RunCommand {
     } else {
       let output = try FleqTrace(run, toTerminal: trace, path: traceTo)
       switch dataType ?? .f64 {
+      case .f16:
+        throw CommandError(
+          "FLEQ computes with real numbers, and f16 has too few digits", hint: "use f32 or f64")
       case .f32: try run.execute(isDense: executor == .dense, Float.self, trace: output)
       case .f64: try run.execute(isDense: executor == .dense, Double.self, trace: output)
       }

@@ -10,7 +10,7 @@ extension FleqNetwork {
   /// columns that get more than a thousandth, at most four, largest first.
   ///
   /// - Parameter state: the state before the loop.
-  /// - Complexity: O(heads) dense passes.
+  /// - Complexity: one dense pass.
   public func attention<Scalar>(
     before state: ResidualStream<Scalar>, by dense: DenseExecutor<Scalar>, instruction number: Int,
     of program: FleqProgram
@@ -28,16 +28,8 @@ extension FleqNetwork {
       default: "instruction \(column - self.column(ofInstruction: 0))"
       }
     }
-    return network.layers.enumerated().flatMap { index, layer in
-      layer.heads.enumerated().compactMap { number, head -> TraceStep.Attention? in
-        guard !head.name.hasPrefix("sigmoid") else { return nil }
-        let query = index == network.layers.count - 1 ? written : 0
-        let attended = dense.attentionWeights(layer: index, head: number, query: query, in: state)
-          .enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }.prefix(4)
-        return TraceStep.Attention(
-          head: "\(layer.name) / \(head.name)", query: name(query), columns: attended.map { name($0.offset) },
-          weights: attended.map { Double($0.element) })
-      }
-    }
+    return network.attention(
+      before: state, by: dense, isShown: { !$0.name.hasPrefix("sigmoid") },
+      query: { $0 == network.layers.count - 1 ? written : 0 }, name: name)
   }
 }

@@ -68,16 +68,7 @@ public final class SeparateTracer<Network: SeparateSubleqNetwork, Scalar: Binary
     func query(_ layer: Int) -> Int {
       layers[layer].name == "write" ? network.card.column(ofCell: step.b) : PunchCard.scratchpad
     }
-    let looks = dense.attentionWeights(in: before) { layer, _ in query(layer) }
-    return layers.enumerated().flatMap { layer, weights in
-      zip(weights.heads, looks[layer]).map { head, look in
-        let attended = look.enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }
-          .prefix(4)
-        return TraceStep.Attention(
-          head: "\(weights.name) / \(head.name)", query: name(ofColumn: query(layer)),
-          columns: attended.map { name(ofColumn: $0.offset) }, weights: attended.map { Double($0.element) })
-      }
-    }
+    return network.network.attention(before: before, by: dense, query: query, name: name(ofColumn:))
   }
 
   private func name(ofColumn column: Int) -> String {

@@ -78,17 +78,8 @@ public final class SubleqTracer {
       guard layer == layers.count - 1 else { return UnifiedSubleqNetwork.scratchpad }
       return step.b == -1 ? network.deviceColumn : network.column(ofCell: cell)
     }
-    let looks = DenseExecutor<Scalar>(network.network).attentionWeights(in: state) { layer, _ in query(layer)
-    }
-    return layers.enumerated().flatMap { layer, weights in
-      zip(weights.heads, looks[layer]).map { head, look in
-        let attended = look.enumerated().filter { $0.element > 0.001 }.sorted { $0.element > $1.element }
-          .prefix(4)
-        return TraceStep.Attention(
-          head: "\(weights.name) / \(head.name)", query: name(ofColumn: query(layer)),
-          columns: attended.map { name(ofColumn: $0.offset) }, weights: attended.map { Double($0.element) })
-      }
-    }
+    return network.network.attention(
+      before: state, by: DenseExecutor(network.network), query: query, name: name(ofColumn:))
   }
 
   private func name(ofColumn column: Int) -> String {
