@@ -18,7 +18,10 @@ let package = Package(
   targets: [
     .target(name: "Looping"),
     .target(name: "Reporting", dependencies: ["Looping"]),
-    .target(name: "Construction", dependencies: ["Looping"]),
+    .target(name: "Tensors"),
+    .target(
+      name: "Construction", dependencies: ["Looping", "Tensors"],
+      resources: [.embedInCode("Export/run_network.py")]),
     .target(
       name: "Machine", dependencies: ["Construction", "Looping"],
       resources: [.embedInCode("Programs")]),
@@ -26,13 +29,14 @@ let package = Package(
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "GraphAlgorithms", "Machine", "Reporting",
+        "GraphAlgorithms", "Machine", "Reporting", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
-    .testTarget(name: "MachineTests", dependencies: ["Machine"]),
+    .testTarget(name: "MachineTests", dependencies: ["Machine", "Tensors"]),
     .testTarget(name: "GraphAlgorithmsTests", dependencies: ["GraphAlgorithms"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],

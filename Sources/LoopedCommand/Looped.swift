@@ -1,13 +1,16 @@
 import ArgumentParser
+import Construction
 import Foundation
 import Machine
+import Tensors
 
 struct Looped: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "looped",
     abstract: "Looped transformers: one block of layers, applied again and again.",
     subcommands: [
-      TourCommand.self, RunCommand.self, AsmCommand.self, PrecisionCommand.self, DoctorCommand.self,
+      TourCommand.self, RunCommand.self, AsmCommand.self, ExportCommand.self, PrecisionCommand.self,
+      DoctorCommand.self,
     ])
 }
 
@@ -34,3 +37,6 @@ extension MachineFault: ReportedError {}
 extension FleqFault: ReportedError {}
 extension PrecisionLoss: ReportedError {}
 extension CommandError: ReportedError {}
+extension ExportError: ReportedError {}
+extension NumpyArchive.Failure: ReportedError {}
+extension AtomicFile.Failure: ReportedError {}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Construction
+import Foundation
+import Machine
+import Tensors
+
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Write a program's network, its state and how to read it, for other tools.",
+    discussion: """
+      The format is the file's extension: .safetensors, .npz (with a small Python program that runs it) or .onnx \
+      (one call runs the program to its end). A manifest, NAME.json, is written beside it: names of rows and \
+      columns, how words are decoded, when the loop ends. A file of that name is replaced.
+      """)
+
+  @Argument(help: "A program file, - for standard input, or the name of a library program.")
+  var program: String
+  @Option(name: .customLong("to"), help: "The file to write: NAME.safetensors, NAME.npz or NAME.onnx.")
+  var path: String
+  @Option(help: "asq or sq; by the program file's extension if not given.")
+  var format: ProgramSource.Format?
+  @Option(help: "The numbers of the file: f32 or f64; f64 if not given where words need it.")
+  var dataType: RunCommand.DataType?
+  @Option(help: "Bits of a word, 4 to 48.")
+  var bits = 16
+  @Option(help: "Memory cells; as many as the program has words if not given.")
+  var cells: Int?
+  @Option(help: "What `-1 b c` does: store (mem[b] = x, no jump) or add (mem[b] += x, then jump if <= 0).")
+  var input = SubleqDialect.Input.store
+  @Option(help: "signed (negative targets halt) or unsigned (only -1 halts).")
+  var addressing = SubleqDialect.Addressing.signed
+  @Option(help: "Run so many loops first, with standard input as input, and export the state after them.")
+  var after = 0
+
+  func validate() throws {
+    if after < 0 { throw ValidationError("--after cannot be negative") }
+    if after > 0 && program == "-" {
+      throw ValidationError("--after reads standard input, so the program cannot come from there")
+    }
+    if NetworkExport.Format(path: path) == nil {
+      let known = NetworkExport.Format.allCases.map { "." + $0.rawValue }.joined(separator: ", ")
+      throw ValidationError("--to \(path): the extension names the format: \(known)")
+    }
+  }
+
+  func run() throws {
+    guard case .unified(let image, let name, let needed) = try ProgramSource.load(program, format: format)
+    else {
+      throw CommandError(
+        "\(program) is a program for separate memories, which cannot be exported",
+        hint: "export takes programs of the unified memory: .asq, .sq, .dec")
+    }
+    let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
+    let network = try UnifiedSubleqNetwork(
+      cells: cells ?? max(image.words.count, needed ?? 3, 3), dialect: dialect)
+    // 20 bits and more need more than the 24 significant bits of f32: see Documentation/UnifiedSubleq.md.
+    let type = dataType ?? (bits <= 19 ? .f32 : .f64)
+    var machine = try SubleqMachine(network, image: image, body: ExactExecutor<Double>(network.network))
+    var streams = StandardStreams(isQuiet: true)
+    let done = try machine.run(limit: after, read: { try streams.read() }).instructions
+    let export = try NetworkExport(
+      program: name, network: network.network, state: machine.state, decoding: network.decoding,
+      elementType: type == .f32 ? .float32 : .float64, loopsDone: done)
+    guard let format = NetworkExport.Format(path: path) else { throw CommandError("unknown format") }
+    for path in try export.write(format, to: path) {
+      let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+      print("\(path)  \(size) bytes")
+    }
+    print(
+      "\(name): \(network.network.name), \(network.network.layers.count) layers, state "
+        + "\(network.columnCount) x \(network.network.width), digest \(NetworkFacts(network.network).digest)")
+  }
+}
