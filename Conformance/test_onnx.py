@@ -125,5 +125,11 @@ def test_what_is_too_large_is_refused(tmp_path):
     assert not (tmp_path / "large.onnx").exists()
 
 
+def test_words_that_float32_cannot_hold_are_refused(tmp_path):
+    path = tmp_path / "wide.onnx"
+    message = looped("export", "hello", "--bits", 20, "--data-type", "f32", "--to", path, status=1)
+    assert b"up to 19 bits, not 20" in message and b"hint: --data-type f64" in message and not path.exists()
+
+
 def test_unknown_formats_are_refused(tmp_path):
     assert b".safetensors, .onnx, .npz" in looped("export", "hello", "--to", tmp_path / "x.pt", status=64)

@@ -54,8 +54,9 @@ struct ExportCommand: ParsableCommand {
     let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
     let network = try UnifiedSubleqNetwork(
       cells: cells ?? max(image.words.count, needed ?? 3, 3), dialect: dialect)
-    // 20 bits and more need more than the 24 significant bits of f32: see Documentation/UnifiedSubleq.md.
-    let type = dataType ?? (bits <= 19 ? .f32 : .f64)
+    let fitsFloat = bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)
+    let type = dataType ?? (fitsFloat ? .f32 : .f64)
+    if type == .f32 { try network.checkWords(for: Float.self) }
     var machine = try SubleqMachine(network, image: image, body: ExactExecutor<Double>(network.network))
     var streams = StandardStreams(isQuiet: true)
     let done = try machine.run(limit: after, read: { try streams.read() }).instructions
@@ -65,7 +66,7 @@ struct ExportCommand: ParsableCommand {
     guard let format = NetworkExport.Format(path: path) else { throw CommandError("unknown format") }
     for path in try export.write(format, to: path) {
       let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
-      print("\(path)  \(size) bytes")
+      print("\(path)  \((size + 999) / 1000) kB")
     }
     print(
       "\(name): \(network.network.name), \(network.network.layers.count) layers, state "

@@ -29,11 +29,31 @@ import Testing
     var state = export.state
     var executor = DenseExecutor<Double>(export.network)
     for _ in 0..<3 {
-      var arrays = DenseArrays(file: file, rows: export.state.columnCount, values: state.storage)
+      var arrays = DenseArrays(file: file, columns: export.state.columnCount, values: state.storage)
       try arrays.pass(export.network)
       _ = executor.apply(to: &state, loop: 0)
       #expect(arrays.state == state.storage)
     }
+  }
+
+  /// Every kind of head, with and without a graph, against the executor that defines them.
+  @Test func arraysAreGraphHeadsToo() throws {
+    let folder = NSTemporaryDirectory() + "looped-export-\(UInt64.random(in: 0 ... .max))"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let export = try GraphHeads.export(columns: 9, seed: 4)
+    let file = try SafetensorsFile(path: try export.write(.safetensors, to: folder + "/test.safetensors")[0])
+    var state = export.state
+    var executor = DenseExecutor<Double>(export.network, graph: export.graph)
+    var arrays = DenseArrays(file: file, columns: 9, values: state.storage)
+    for _ in 0..<4 {
+      try arrays.pass(export.network)
+      _ = executor.apply(to: &state, loop: 0)
+      for (ours, exported) in zip(state.storage, arrays.state) {
+        #expect(abs(ours - exported) <= 1e-12 * max(1, abs(ours)))
+      }
+    }
+    #expect(state != export.state)
   }
 
   @Test func decodingFindsWhatTheMachineKnows() throws {
@@ -75,71 +95,5 @@ import Testing
     #expect(throws: ExportError.self) { _ = try export(columns: 300_000) }
     let error = ExportError.tooLarge(what: "it", bytes: 300 << 20, limit: 256 << 20)
     #expect("\(error)".contains("300 MiB") && "\(error)".contains("hint"))
-  }
-}
-
-/// The equations of the manifest, on the arrays of a file, in plain loops.
-private struct DenseArrays {
-  let file: SafetensorsFile
-  let rows: Int
-  var state: [Double]
-
-  init(file: SafetensorsFile, rows: Int, values: [Double]) {
-    self.file = file
-    self.rows = rows
-    state = values
-  }
-
-  func array(_ name: String) throws -> [Double] {
-    let tensor = try file.tensor(name)
-    return tensor.values(as: Double.self) ?? (tensor.values(as: Float.self) ?? []).map(Double.init)
-  }
-
-  /// left [rows, inner] · right [count, inner]ᵀ.
-  func product(_ left: [Double], _ right: [Double], inner: Int) -> [Double] {
-    let count = right.count / inner
-    return (0..<(left.count / inner * count)).map { place in
-      let (row, column) = (place / count, place % count)
-      return (0..<inner).reduce(0) { $0 + left[row * inner + $1] * right[column * inner + $1] }
-    }
-  }
-
-  mutating func pass(_ network: ConstructedNetwork) throws {
-    let width = network.width
-    for (index, layer) in network.layers.enumerated() {
-      var attended = state
-      for number in layer.heads.indices {
-        let prefix = "layers.\(index).heads.\(number)."
-        let query = try array(prefix + "query")
-        let dimension = query.count / width
-        let queries = product(state, query, inner: width)
-        let keys = product(state, try array(prefix + "key"), inner: width)
-        var scores = product(queries, keys, inner: dimension)
-        if file[prefix + "priority"] != nil {
-          let priorities = product(state, try array(prefix + "priority"), inner: width)
-          for place in scores.indices { scores[place] += priorities[place % rows] }
-        }
-        let values = product(state, try array(prefix + "value"), inner: width)
-        let count = values.count / rows
-        let output = try array(prefix + "output")
-        for row in 0..<rows {
-          let own = scores[(row * rows)..<((row + 1) * rows)]
-          let winners = own.indices.filter { own[$0] == own.max() }.map { $0 - row * rows }
-          for target in 0..<width {
-            for value in 0..<count {
-              for winner in winners {
-                attended[row * width + target] +=
-                  output[target * count + value] * values[winner * count + value] / Double(winners.count)
-              }
-            }
-          }
-        }
-      }
-      let prefix = "layers.\(index).mlp."
-      let biases = try array(prefix + "b1")
-      var hidden = product(attended, try array(prefix + "w1"), inner: width)
-      for place in hidden.indices { hidden[place] = max(hidden[place] + biases[place % biases.count], 0) }
-      state = zip(attended, product(hidden, try array(prefix + "w2"), inner: biases.count)).map { $0 + $1 }
-    }
   }
 }

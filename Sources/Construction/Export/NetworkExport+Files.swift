@@ -22,10 +22,10 @@ extension NetworkExport {
     var files: [(path: String, parts: [[UInt8]])] = []
     switch format {
     case .safetensors:
-      files.append((path, SafetensorsFile.parts([stateTensor] + weights(), metadata: metadata)))
+      files.append((path, SafetensorsFile.parts(inputs + weights(), metadata: metadata)))
     case .npz:
       try checkThatItRuns()
-      files.append((path, try NumpyArchive.parts([stateTensor] + weights())))
+      files.append((path, try NumpyArchive.parts(inputs + weights())))
       files.append(
         (folder.appendingPathComponent("run_network.py"), [PackageResources.run_network_py]))
     case .onnx:

@@ -15,6 +15,23 @@ private struct Manifest: Encodable {
     var name: String
     var kind: String
     var dimension: Int
+    /// The graph's matrix that the head's result is multiplied by.
+    var mixing: Mixing?
+    /// Which columns the keys are limited to.
+    var neighborhood: String?
+
+    struct Mixing: Encodable {
+      var direction: String
+      var isWeighted: Bool
+    }
+
+    init(_ head: AttentionHead) {
+      name = head.name
+      kind = head.kind.rawValue
+      dimension = head.query.rowCount
+      mixing = head.mixing.map { Mixing(direction: $0.direction.rawValue, isWeighted: $0.isWeighted) }
+      neighborhood = head.neighborhood?.direction.rawValue
+    }
   }
 
   struct Layer: Encodable {
@@ -38,18 +55,22 @@ private struct Manifest: Encodable {
   var parameters: Int
   var loopsDone: Int
   var stateShape: [Int]
-  var equations = [
+  let equations = [
     "X[column, row] is the state. One loop applies every layer in order.",
     "A = X + sum over heads of softmax(L * (X query^T (X key^T)^T + priority X^T)) X value^T output^T",
     "X = A + relu(A w1^T + b1) w2^T",
     "softmax is over keys (the last axis). Heads of kind selector: L is infinite, so the largest score takes all and "
-      + "exact ties share equally. Heads of kind smooth: L = 1.",
+      + "exact ties share equally; of kind leftmost: the first of the largest scores takes all; of kind smooth: L = 1.",
+    "M is graph.weights (isWeighted) or graph.edges, transposed for alongEdges. A head with mixing: M times its result.",
+    "A head with a neighborhood: keys only where M is an edge, scores + edge_score * weight, and the weight of the "
+      + "attended edge * edge_output^T is added; 0 where a column has no edge.",
   ]
   var layers: [Layer]
   var rows: [String]
   var fields: [FieldEntry]
   var columns: [StateDecoding.Role]
   var codes: [StateDecoding.Code]
+  var values: [StateDecoding.Values]
   var halting: StateDecoding.Flag?
   var device: StateDecoding.Device?
 
@@ -65,8 +86,7 @@ private struct Manifest: Encodable {
     layers = network.layers.map { layer in
       Layer(
         name: layer.name,
-        heads: layer.heads.map { Head(name: $0.name, kind: $0.kind.rawValue, dimension: $0.query.rowCount) },
-        neurons: layer.neurons.count)
+        heads: layer.heads.map(Head.init), neurons: layer.neurons.count)
     }
     rows = (0..<network.width).map(network.layout.label(ofRow:))
     fields = network.layout.fields.map {
@@ -74,6 +94,7 @@ private struct Manifest: Encodable {
     }
     columns = export.decoding.roles
     codes = export.decoding.codes
+    values = export.decoding.values
     halting = export.decoding.halting
     device = export.decoding.device
   }

@@ -2,9 +2,10 @@ import Tensors
 
 /// The ONNX model of an export: one `Loop` whose body is one pass through all layers.
 ///
-/// Inputs, all of which may be left out: `state` (where to start), `input` (characters to read), `max_loops`.
-/// Outputs: `loops`, the final `state`, every code of the decoding by its name (`memory`, `program_counter`, …), and,
-/// if there is a device, `output` (the characters written) and `characters_read`.
+/// Inputs, all of which may be left out: `state` (where to start), `max_loops`, `input` (characters to read) if there
+/// is a device, `graph.edges` and `graph.weights` if heads see a graph.
+/// Outputs: `loops`, `final_state`, all codes and values of the decoding by their names (`memory`, `program_counter`,
+/// …), and, if there is a device, `output` (the characters written) and `characters_read`.
 ///
 /// Weights are constants of the outer graph, which the loop's body refers to: each is stored once.
 /// Positions, codes and scores are small integers, so every product is exact in float32 whatever the order of
@@ -24,7 +25,7 @@ struct OnnxLoopBuilder {
   }
 
   mutating func build() -> OnnxGraph {
-    main.constant(export.stateTensor)
+    for input in export.inputs { main.constant(input) }
     for weight in export.weights() { main.constant(weight) }
     declareInputs()
     buildBody()
@@ -49,6 +50,12 @@ struct OnnxLoopBuilder {
       .init("state", export.elementType, [.fixed(columns), .fixed(width)]), .init("max_loops", .int64),
     ]
     main.constant(StoredTensor("max_loops", shape: [], [Int64.max]))
+    if export.graph != nil {
+      for matrix in ["graph.edges", "graph.weights"] {
+        main.inputs.append(.init(matrix, export.elementType, [.fixed(columns), .fixed(columns)]))
+        main.add("Transpose", [matrix], to: "\(matrix).incoming")
+      }
+    }
     guard let device = decoding.device else { return }
     main.inputs.append(.init("input", .uint8, [.named("characters")]))
     main.constant(StoredTensor("input", shape: [0], [UInt8]()))
@@ -64,13 +71,15 @@ struct OnnxLoopBuilder {
       .init("loops", .int64), .init("final_state", export.elementType, [.fixed(columns), .fixed(width)]),
     ]
     main.add("Identity", ["state.final"], to: "final_state")
+    for values in decoding.values {
+      let name = gather(values.name, values.columns, values.rows, suffix: "")
+      main.outputs.append(
+        .init(name, export.elementType, [.fixed(values.columns.count), .fixed(values.rows.count)]))
+    }
     for code in decoding.codes {
-      let name = code.name.replacing(" ", with: "_")
-      let inColumns = main.add(
-        "Gather", ["state.final", indices(code.columns)], to: "\(name).columns", [("axis", .integer(0))])
-      let inRows = main.add(
-        "Gather", [inColumns, indices(code.rows)], to: "\(name).rows", [("axis", .integer(1))])
-      number(of: inRows, code.rows, isSigned: code.isSigned, to: name, in: \.main)
+      let entries = gather(code.name, code.columns, code.rows, suffix: ".rows")
+      let name = String(entries.dropLast(5))
+      number(of: entries, code.rows, isSigned: code.isSigned, to: name, in: \.main)
       main.outputs.append(.init(name, .int64, [.fixed(code.columns.count)]))
     }
     guard decoding.device != nil else { return }
@@ -80,6 +89,16 @@ struct OnnxLoopBuilder {
     main.outputs += [
       .init("output", .uint8, [.named("written")]), .init("characters_read", .int64),
     ]
+  }
+
+  /// Cuts `rows` of `columns` out of the final state; named like `name`, without blanks.
+  private mutating func gather(
+    _ name: String, _ columns: StateDecoding.Span, _ rows: StateDecoding.Span, suffix: String
+  ) -> String {
+    let name = name.replacing(" ", with: "_")
+    let inColumns = main.add(
+      "Gather", ["state.final", indices(columns)], to: "\(name).columns", [("axis", .integer(0))])
+    return main.add("Gather", [inColumns, indices(rows)], to: name + suffix, [("axis", .integer(1))])
   }
 
   // MARK: Nodes and constants of both graphs

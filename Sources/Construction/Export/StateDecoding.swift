@@ -44,6 +44,19 @@ public struct StateDecoding: Codable, Equatable, Sendable {
     }
   }
 
+  /// Numbers that stand in the state as they are: `rows` of each of `columns`.
+  public struct Values: Codable, Equatable, Sendable {
+    public var name: String
+    public var columns: Span
+    public var rows: Span
+
+    public init(_ name: String, columns: Span, rows: Span) {
+      self.name = name
+      self.columns = columns
+      self.rows = rows
+    }
+  }
+
   /// A condition: the entry at (row, column) is positive.
   public struct Flag: Codable, Equatable, Sendable {
     public var row: Int
@@ -85,14 +98,18 @@ public struct StateDecoding: Codable, Equatable, Sendable {
 
   public var roles: [Role]
   public var codes: [Code]
+  public var values: [Values]
   /// Ends the loop before a pass where it is up. Without one, and besides it, a loop ends at a fixed point: after a
   /// pass that changed nothing and moved no character.
   public var halting: Flag?
   public var device: Device?
 
-  public init(roles: [Role], codes: [Code] = [], halting: Flag? = nil, device: Device? = nil) {
+  public init(
+    roles: [Role], codes: [Code] = [], values: [Values] = [], halting: Flag? = nil, device: Device? = nil
+  ) {
     self.roles = roles
     self.codes = codes
+    self.values = values
     self.halting = halting
     self.device = device
   }

@@ -12,17 +12,28 @@ if device:
 
 def up(flag): return flag is not None and X[flag["column"], flag["row"]] > 0
 
-def head(name, kind):
+def graph(matrix, direction): return w[matrix].T if direction == "alongEdges" else w[matrix]
+
+def head(name, h):
     scores = (X @ w[name + "query"].T) @ (X @ w[name + "key"].T).T + w.get(name + "priority", 0 * X[:1]) @ X.T
-    scores -= scores.max(axis=1, keepdims=True)
-    weights = np.exp(scores) if kind == "smooth" else (scores == 0).astype(X.dtype)
-    return weights / weights.sum(axis=1, keepdims=True) @ (X @ w[name + "value"].T) @ w[name + "output"].T
+    if near := h.get("neighborhood"):
+        edges, distances = graph("graph.edges", near), graph("graph.weights", near)
+        scores = np.where(edges, scores + w[name + "edge_score"] * distances, np.finfo(X.dtype).min)
+    scores = scores - scores.max(axis=1, keepdims=True)
+    weights = np.exp(scores) if h["kind"] == "smooth" else (scores == 0).astype(X.dtype)
+    if h["kind"] == "leftmost": weights *= weights.cumsum(axis=1) == 1
+    weights = weights / weights.sum(axis=1, keepdims=True) * (edges if near else 1)
+    y = weights @ (X @ w[name + "value"].T)
+    if mix := h.get("mixing"):
+        y = graph("graph.weights" if mix["isWeighted"] else "graph.edges", mix["direction"]) @ y
+    extra = (weights * distances).sum(axis=1, keepdims=True) @ w[name + "edge_output"].T if near else 0
+    return y @ w[name + "output"].T + extra
 
 loops, reads, writes, before = 0, False, False, None
 while loops < limit and not up(m.get("halting")) and (reads or writes or not np.array_equal(X, before)):
     before, loops, reads, writes = X, loops + 1, False, False
     for i, layer in enumerate(m["layers"]):
-        X = sum((head(f"layers.{i}.heads.{j}.", h["kind"]) for j, h in enumerate(layer["heads"])), X)
+        X = sum((head(f"layers.{i}.heads.{j}.", h) for j, h in enumerate(layer["heads"])), X)
         if layer["neurons"]:
             w1, b1, w2 = (w[f"layers.{i}.mlp.{part}"] for part in ("w1", "b1", "w2"))
             X = X + np.maximum(X @ w1.T + b1, 0) @ w2.T

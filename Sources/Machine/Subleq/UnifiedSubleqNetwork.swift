@@ -113,6 +113,15 @@ public struct UnifiedSubleqNetwork: Sendable {
     Scalar.significandBitCount - 4
   }
 
+  /// - Throws: `MachineFault` if the words are too wide for the data type.
+  public func checkWords<Scalar: BinaryFloatingPoint>(for scalar: Scalar.Type) throws {
+    guard dialect.wordBits <= Self.largestWordBits(in: scalar) else {
+      throw MachineFault.unsupportedSize(
+        "\(scalar) is exact for words of up to \(Self.largestWordBits(in: scalar)) bits, not \(dialect.wordBits)"
+          + "; hint: --data-type f64, or narrower words with --bits")
+    }
+  }
+
   /// The state before the first instruction: the punch card.
   ///
   /// - Throws: `MachineFault` if the image does not fit, or the words are too wide for the data type.
@@ -120,11 +129,7 @@ public struct UnifiedSubleqNetwork: Sendable {
     _ image: MemoryImage, as scalar: Scalar.Type = Scalar.self
   ) throws -> ResidualStream<Scalar> {
     try image.check(cells: cells, dialect: dialect)
-    guard dialect.wordBits <= Self.largestWordBits(in: scalar) else {
-      throw MachineFault.unsupportedSize(
-        "\(scalar) is exact for words of up to \(Self.largestWordBits(in: scalar)) bits, not \(dialect.wordBits)"
-          + "; hint: --data-type f64, or narrower words with --bits")
-    }
+    try checkWords(for: scalar)
     var state = ResidualStream<Scalar>(width: network.width, columnCount: columnCount)
     let device = 1 << addressBits
     func cellCode(_ cell: Int) -> Int { cell & (device - 1) }
