@@ -14,6 +14,9 @@ struct ExportCommand: ParsableCommand {
       columns, how words are decoded, when the loop ends. A file of that name is replaced.
       """)
 
+  /// What every tool of the trade reads.
+  enum FileType: String, CaseIterable, ExpressibleByArgument { case f32, f64 }
+
   @Argument(help: "A program file, - for standard input, or the name of a library program.")
   var program: String
   @Option(name: .customLong("to"), help: "The file to write: NAME.safetensors, NAME.npz or NAME.onnx.")
@@ -21,7 +24,7 @@ struct ExportCommand: ParsableCommand {
   @Option(help: "asq or sq; by the program file's extension if not given.")
   var format: ProgramSource.Format?
   @Option(help: "The numbers of the file: f32 or f64; f64 if not given where words need it.")
-  var dataType: RunCommand.DataType?
+  var dataType: FileType?
   @Option(help: "Bits of a word, 4 to 48.")
   var bits = 16
   @Option(help: "Memory cells; as many as the program has words if not given.")
@@ -48,8 +51,8 @@ struct ExportCommand: ParsableCommand {
     guard case .unified(let image, let name, let needed) = try ProgramSource.load(program, format: format)
     else {
       throw CommandError(
-        "\(program) is a program for separate memories, which cannot be exported",
-        hint: "export takes programs of the unified memory: .asq, .sq, .dec")
+        "\(program) is no program of the unified memory, and only those can be exported",
+        hint: "export takes .asq, .sq and .dec files")
     }
     let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
     let network = try UnifiedSubleqNetwork(

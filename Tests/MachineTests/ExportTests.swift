@@ -78,6 +78,25 @@ import Testing
     #expect(decoding.roles.reduce(0) { $0 + $1.columns.count } == network.columnCount)
   }
 
+  @Test func decodingFindsWhatFleqKnows() throws {
+    let program = FleqNetworkTests.randomProgram(seed: 8, blockSize: 2, length: 12)
+    let network = try FleqNetwork(for: program)
+    var machine = try FleqMachine(program, network: network, body: ExactExecutor<Double>(network.network))
+    let decoding = network.decoding
+    #expect(decoding.roles.reduce(0) { $0 + $1.columns.count } == network.columnCount)
+    for _ in 0..<8 {
+      let memory = try #require(decoding.values.first { $0.name == "memory" })
+      #expect(
+        memory.columns.range.map { column in memory.rows.range.map { machine.state[$0, column] } }
+          == machine.memory)
+      let counter = decoding.codes[0]
+      #expect(
+        machine.state.code(in: counter.rows.range, column: counter.columns.start)
+          == network.cells + (try machine.programCounter))
+      try machine.step()
+    }
+  }
+
   @Test func refusesWhatIsTooLarge() throws {
     let network = try UnifiedSubleqNetwork(cells: 12)
     func export(columns: Int) throws -> NetworkExport {

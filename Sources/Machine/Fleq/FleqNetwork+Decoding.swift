@@ -1,0 +1,21 @@
+import Construction
+
+extension FleqNetwork {
+  /// How an export's reader finds memory and program counter in the state. A program ends at its fixed point: an
+  /// instruction that only jumps to itself.
+  public var decoding: StateDecoding {
+    StateDecoding(
+      roles: [
+        .init("scratchpad", .init(0, blockSize)), .init("memory", .init(column(ofCell: 0), cells)),
+        .init("instructions", .init(column(ofInstruction: 0), instructions)),
+        .init("sink", .init(sinkColumn, 1)), .init("unit", .init(unitColumn, 1)),
+      ],
+      // Columns are counted from the first cell: instruction i is at position cells + i.
+      codes: [
+        .init(
+          "position of the instruction", columns: .init(0, 1), rows: .init(fields.programCounter.rows),
+          isSigned: false)
+      ],
+      values: [.init("memory", columns: .init(column(ofCell: 0), cells), rows: .init(fields.value.rows))])
+  }
+}
