@@ -33,11 +33,12 @@ def run(program, *options, input=None, status=0):
     return json.loads(result.stdout)
 
 
-def library():
+def library(machine="SUBLEQ"):
     """The names of the programs that come with the command."""
     if not BINARY.exists():
         return []
-    return [line.split()[0] for line in looped("run", "--list").decode().splitlines()]
+    lines = [line.split() for line in looped("run", "--list").decode().splitlines()]
+    return [line[0] for line in lines if line[1] == machine]
 
 
 @pytest.fixture

@@ -21,9 +21,11 @@ struct ExportCommand: ParsableCommand {
   var program: String
   @Option(name: .customLong("to"), help: "The file to write: NAME.safetensors, NAME.npz or NAME.onnx.")
   var path: String
-  @Option(help: "asq or sq; by the program file's extension if not given.")
+  @Option(help: "asq, sq, csv or fleq; by the program file's extension if not given.")
   var format: ProgramSource.Format?
-  @Option(help: "The numbers of the file: f32 or f64; f64 if not given where words need it.")
+  @Option(help: "For programs of the paper's machine (.csv): paper or compact.")
+  var network = SeparateRun.Network.compact
+  @Option(help: "The numbers of the file: f32 or f64; f64 if not given for FLEQ, and where words need it.")
   var dataType: FileType?
   @Option(help: "Bits of a word, 4 to 48.")
   var bits = 16
@@ -48,31 +50,74 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
-    guard case .unified(let image, let name, let needed) = try ProgramSource.load(program, format: format)
-    else {
-      throw CommandError(
-        "\(program) is no program of the unified memory, and only those can be exported",
-        hint: "export takes .asq, .sq and .dec files")
-    }
-    let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
-    let network = try UnifiedSubleqNetwork(
-      cells: cells ?? max(image.words.count, needed ?? 3, 3), dialect: dialect)
-    let fitsFloat = bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)
-    let type = dataType ?? (fitsFloat ? .f32 : .f64)
-    if type == .f32 { try network.checkWords(for: Float.self) }
-    var machine = try SubleqMachine(network, image: image, body: ExactExecutor<Double>(network.network))
-    var streams = StandardStreams(isQuiet: true)
-    let done = try machine.run(limit: after, read: { try streams.read() }).instructions
-    let export = try NetworkExport(
-      program: name, network: network.network, state: machine.state, decoding: network.decoding,
-      elementType: type == .f32 ? .float32 : .float64, loopsDone: done)
+    let export =
+      switch try ProgramSource.load(program, format: format) {
+      case .unified(let image, let name, let needed): try unified(image, name, needed)
+      case .separate(let program, let name): try separate(program, name)
+      case .fleq(let text, let name): try fleq(text, name)
+      }
     guard let format = NetworkExport.Format(path: path) else { throw CommandError("unknown format") }
     for path in try export.write(format, to: path) {
       let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
       print("\(path)  \((size + 999) / 1000) kB")
     }
+    let network = export.network
     print(
-      "\(name): \(network.network.name), \(network.network.layers.count) layers, state "
-        + "\(network.columnCount) x \(network.network.width), digest \(NetworkFacts(network.network).digest)")
+      "\(export.program): \(network.name), \(network.layers.count) layers, state "
+        + "\(export.state.columnCount) x \(network.width), digest \(NetworkFacts(network).digest)")
+  }
+}
+
+/// One function for each machine: its network, its state after `after` loops, and how to read that.
+extension ExportCommand {
+  private func elementType(for wordBits: Int, largestInFloat: Int) throws -> ElementType {
+    let type = dataType ?? (wordBits <= largestInFloat ? .f32 : .f64)
+    guard type == .f64 || wordBits <= largestInFloat else {
+      throw CommandError(
+        "f32 is exact for words of up to \(largestInFloat) bits, not \(wordBits)",
+        hint: "--data-type f64, or narrower words with --bits")
+    }
+    return type == .f32 ? .float32 : .float64
+  }
+
+  private func unified(_ image: MemoryImage, _ name: String, _ needed: Int?) throws -> NetworkExport {
+    let network = try UnifiedSubleqNetwork(
+      cells: cells ?? max(image.words.count, needed ?? 3, 3),
+      dialect: SubleqDialect(wordBits: bits, input: input, addressing: addressing))
+    let type = try elementType(
+      for: bits, largestInFloat: UnifiedSubleqNetwork.largestWordBits(in: Float.self))
+    var machine = try SubleqMachine(network, image: image, body: ExactExecutor<Double>(network.network))
+    var streams = StandardStreams(isQuiet: true)
+    let done = try machine.run(limit: after, read: { try streams.read() }).instructions
+    return try NetworkExport(
+      program: name, network: network.network, state: machine.state, decoding: network.decoding,
+      elementType: type, loopsDone: done)
+  }
+
+  private func separate(_ program: SeparateProgram, _ name: String) throws -> NetworkExport {
+    func export<N: SeparateSubleqNetwork>(_ type: N.Type) throws -> NetworkExport {
+      let elementType = try elementType(for: bits, largestInFloat: N.largestWordBits(in: Float.self))
+      let network = try N(for: program, wordBits: bits)
+      var machine = try SeparateMachine(
+        network, program: program, body: ExactExecutor<Double>(network.network))
+      let done = try machine.run(limit: after).loops
+      return try NetworkExport(
+        program: name, network: network.network, state: machine.state, decoding: network.card.decoding,
+        elementType: elementType, loopsDone: done)
+    }
+    return try export(network.type)
+  }
+
+  private func fleq(_ text: [UInt8], _ name: String) throws -> NetworkExport {
+    let program = try FleqCompiler.compile(text, file: name)
+    let network = try FleqNetwork(
+      for: program,
+      productScale: dataType == .f32 ? FleqProducts.scaleForFloat32 : FleqProducts.scaleForFloat64)
+    var machine = try FleqMachine(program, network: network, body: ExactExecutor<Double>(network.network))
+    let done = try machine.run(limit: after).instructions
+    return try NetworkExport(
+      program: name, network: network.network, state: machine.state,
+      decoding: network.decoding(of: program.variables),
+      elementType: dataType == .f32 ? .float32 : .float64, loopsDone: done)
   }
 }

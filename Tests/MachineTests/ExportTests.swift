@@ -82,7 +82,7 @@ import Testing
     let program = FleqNetworkTests.randomProgram(seed: 8, blockSize: 2, length: 12)
     let network = try FleqNetwork(for: program)
     var machine = try FleqMachine(program, network: network, body: ExactExecutor<Double>(network.network))
-    let decoding = network.decoding
+    let decoding = network.decoding()
     #expect(decoding.roles.reduce(0) { $0 + $1.columns.count } == network.columnCount)
     for _ in 0..<8 {
       let memory = try #require(decoding.values.first { $0.name == "memory" })

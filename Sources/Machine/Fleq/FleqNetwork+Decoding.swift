@@ -1,9 +1,9 @@
 import Construction
 
 extension FleqNetwork {
-  /// How an export's reader finds memory and program counter in the state. A program ends at its fixed point: an
-  /// instruction that only jumps to itself.
-  public var decoding: StateDecoding {
+  /// How an export's reader finds memory, program counter and the program's variables in the state. A program ends
+  /// at its fixed point: an instruction that only jumps to itself.
+  public func decoding(of variables: [FleqProgram.Variable] = []) -> StateDecoding {
     StateDecoding(
       roles: [
         .init("scratchpad", .init(0, blockSize)), .init("memory", .init(column(ofCell: 0), cells)),
@@ -16,6 +16,12 @@ extension FleqNetwork {
           "position of the instruction", columns: .init(0, 1), rows: .init(fields.programCounter.rows),
           isSigned: false)
       ],
-      values: [.init("memory", columns: .init(column(ofCell: 0), cells), rows: .init(fields.value.rows))])
+      values: [.init("memory", columns: .init(column(ofCell: 0), cells), rows: .init(fields.value.rows))]
+        // Column j of a matrix is in its cell j.
+        + variables.map {
+          .init(
+            "variable \($0.name)", columns: .init(column(ofCell: $0.cell), $0.columns),
+            rows: .init(fields.value.rows.lowerBound, $0.rows))
+        })
   }
 }
