@@ -126,4 +126,20 @@ import Testing
     #expect(look("write / write") == ["scratchpad 0"])
     #expect(looks.first { $0.head == "write / write" }?.query == "cell 4 xs[0]")
   }
+
+  /// Documentation/Fleq.md: (cs)²/6 · (1 − 6d/(d+1)²) is the relative error of a product s alone in its column.
+  @Test(arguments: [1, 2, 4, 8, 16]) func productsErrAsDerived(d: Int) throws {
+    let zeros = Array(repeating: ", 0", count: d - 1).joined()
+    let program = try FleqCompiler.compile("let a = [250\(zeros)]\nlet b = a' * a", file: "t")
+    let network = try FleqNetwork(for: program)
+    #expect(network.blockSize == d)
+    var machine = try FleqMachine(program, network: network, body: ExactExecutor<Double>(network.network))
+    try machine.step()
+    let b = try #require(program.variables.first { $0.name == "b" })
+    let measured = machine.memory[b.cell][0] / 62500 - 1
+    let x = 62500 * FleqProducts.scaleForFloat64
+    let derived = x * x / 6 * (1 - 6 * Double(d) / Double((d + 1) * (d + 1)))
+    print("product, d = \(d): relative error \(measured), derived \(derived)")
+    #expect(abs(measured - derived) < 2e-7)
+  }
 }
