@@ -8,6 +8,7 @@ import Reporting
 struct FleqRun {
   let name: String
   let program: FleqProgram
+  private let source: [UInt8]
   let sourceLines: [Substring]
   /// 0 for none.
   let limit: Int
@@ -20,13 +21,14 @@ struct FleqRun {
 
   init(name: String, source: [UInt8], limit: Int) throws {
     self.name = name
+    self.source = source
     program = try FleqCompiler.compile(source, file: name)
     sourceLines = String(decoding: source, as: UTF8.self).split(
       separator: "\n", omittingEmptySubsequences: false)
     self.limit = limit
   }
 
-  private func goesOn(_ hasHalted: Bool) -> String? {
+  private func reasonToStop(_ hasHalted: Bool) -> String? {
     if hasHalted { return "halted" }
     if limit > 0 && instructions >= limit { return "limit" }
     return instructions & 63 == 0 && Interrupt.isRequested ? "interrupted" : nil
@@ -36,11 +38,13 @@ struct FleqRun {
     var interpreter = try FleqInterpreter(program)
     let start = ContinuousClock.now
     while true {
-      if let reason = goesOn(interpreter.hasHalted) {
+      if let reason = reasonToStop(interpreter.hasHalted) {
         end = reason
         break
       }
-      try interpreter.step()
+      do { try interpreter.step() } catch let fault as FleqFault {
+        throw located(fault, at: interpreter.programCounter)
+      }
       instructions += 1
     }
     seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -68,8 +72,10 @@ struct FleqRun {
     let dense = DenseExecutor<Scalar>(network.network)
     try trace?.begin(network.network, machine.memory)
     let start = ContinuousClock.now
+    var progress = Progress(program, limit: limit)
+    defer { progress.finish() }
     while true {
-      if let reason = goesOn(try machine.hasHalted) {
+      if let reason = reasonToStop(try machine.hasHalted) {
         end = reason
         break
       }
@@ -78,14 +84,55 @@ struct FleqRun {
       if let trace, trace.needsAttention(network) {
         attention = network.attention(before: machine.state, by: dense, instruction: number, of: program)
       }
-      try machine.step()
+      do { try machine.step() } catch let fault as FleqFault {
+        try trace?.end(loops: instructions, halt: fault.description)
+        throw located(fault, at: number)
+      }
       instructions += 1
+      progress.update(instructions)
       try trace?.record(
         number, next: try machine.programCounter, memory: machine.memory, attention: attention)
     }
     seconds = (ContinuousClock.now - start) / .seconds(1)
     memory = machine.memory
     try trace?.end(loops: instructions, halt: end)
+  }
+
+  /// The fault with the source line of the instruction, if there is one.
+  private func located(_ fault: FleqFault, at number: Int) -> any Error {
+    let line = program.lines[number]
+    guard line > 0 else { return fault }
+    let ends = source.indices.lazy.filter { source[$0] == 10 }
+    let start = line == 1 ? 0 : (ends.dropFirst(line - 2).first ?? -1) + 1
+    let text = source[start...].firstIndex { $0 != 32 && $0 != 9 } ?? start
+    return SourceError(
+      file: name, source: source, offset: text,
+      message: "after \(instructions) instructions, at \(program.describe(number)): \(fault.description)")
+  }
+
+  /// How far a run is. The interpreter, a hundred times as fast, finds out how far it will go.
+  private struct Progress {
+    let program: FleqProgram
+    let limit: Int
+    private let start = ContinuousClock.now
+    private var bar: ProgressBar?
+
+    init(_ program: FleqProgram, limit: Int) { (self.program, self.limit) = (program, limit) }
+
+    mutating func update(_ instructions: Int) {
+      guard instructions & 255 == 0, Terminal.isTerminal(STDERR_FILENO) else { return }
+      if bar == nil {
+        guard ContinuousClock.now - start > .seconds(2) else { return }
+        var total = 0
+        if var interpreter = try? FleqInterpreter(program) {
+          while !interpreter.hasHalted, total < 1_000_000, (try? interpreter.step()) != nil { total += 1 }
+        }
+        bar = ProgressBar(total: limit > 0 ? min(limit, total) : total, what: "instructions")
+      }
+      bar?.update(instructions)
+    }
+
+    func finish() { bar?.finish() }
   }
 
   // MARK: Reports

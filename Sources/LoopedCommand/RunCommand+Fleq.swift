@@ -28,7 +28,9 @@ extension RunCommand {
       }
     }
     print(json ? try run.json(executor: executor.rawValue) : run.variables, terminator: json ? "\n" : "")
-    if !json && !verbose { print("# \(run.instructions) instructions") }
+    if !json && !verbose {
+      print("# \(run.instructions) instructions" + (run.end == "halted" ? "" : ", \(run.end)"))
+    }
     var notes = verbose && !json ? run.summary : ""
     if run.end == "halted" && executor != .interpreter && !json { notes += try accuracy(of: run) }
     FileHandle.standardError.write(Data(notes.utf8))
@@ -37,7 +39,11 @@ extension RunCommand {
 
   /// The network computes with softmax; where that is no longer close to plain arithmetic, nobody should miss it.
   private func accuracy(of run: FleqRun) throws -> String {
-    guard let (text, relative) = try run.largestDifference() else {
+    let difference: (text: String, relative: Double)?
+    do { difference = try run.largestDifference() } catch let fault as FleqFault {
+      return "note: in plain double precision the program ends with an error: \(fault)\n"
+    }
+    guard let (text, relative) = difference else {
       return "note: in plain double precision the program would still be running\n"
     }
     if relative > 1e-3 {

@@ -135,7 +135,9 @@ import Testing
         }
       }
       """
-    let sum = try #require(try variables(text)["sum"])
+    let found = try variables(text)
+    let sum = try #require(found["sum"])
+    #expect(found["blocks"] == [[4, 8, 45, 54], [12, 16, 63, 72]] && found["scales"] == nil)
     #expect(sum == [[66, 84], [102, 120]])
     _ = try FleqLibraryTests.run(try compile(text), tolerance: 1e-4)
   }

@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  /// A program that counts its flag down, in both data types: a jump is taken iff the flag is at most the tolerance.
+  /// In both data types a jump is taken iff the flag is at most the tolerance.
   @Test(arguments: [
     (0.0, true), (-1, true), (-0x1p26, true), (0x1p-25, true), (0x1p-23, false), (0.5, false), (1, false),
     (3, false), (12_345.678, false), (0x1p26, false),
@@ -141,5 +141,18 @@ import Testing
     let derived = x * x / 6 * (1 - 6 * Double(d) / Double((d + 1) * (d + 1)))
     print("product, d = \(d): relative error \(measured), derived \(derived)")
     #expect(abs(measured - derived) < 2e-7)
+  }
+
+  @Test func saturatedProductsAreRefused() throws {
+    for (text, isRefused) in [("1000", false), ("3000", true), ("8000000", true)] {
+      let program = try FleqCompiler.compile("let a = \(text)\nlet b = a * a", file: "t")
+      let network = try FleqNetwork(for: program)
+      var machine = try FleqMachine(program, network: network, body: ExactExecutor<Double>(network.network))
+      if isRefused {
+        #expect(throws: FleqFault.productTooLarge(instruction: 0, limit: 0x1p20)) { try machine.step() }
+      } else {
+        try machine.step()
+      }
+    }
   }
 }

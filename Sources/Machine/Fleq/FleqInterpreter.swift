@@ -113,6 +113,8 @@ public enum FleqFault: Error, Equatable, CustomStringConvertible {
   case addressOutOfRange(instruction: Int, cell: Int)
   /// Above `FleqNetwork.largestValue`, or not a number.
   case valueTooLarge(instruction: Int, cell: Int)
+  /// So large that linearised softmax is far from linear.
+  case productTooLarge(instruction: Int, limit: Double)
   case ranPastTheEnd
   case invalid(instruction: Int, String)
 
@@ -124,6 +126,8 @@ public enum FleqFault: Error, Equatable, CustomStringConvertible {
       "instruction \(instruction): cell \(cell) is outside the memory"
     case .valueTooLarge(let instruction, let cell):
       "instruction \(instruction): the value for cell \(cell) is not a number up to 2^26"
+    case .productTooLarge(let instruction, let limit):
+      "instruction \(instruction): the product is above \(Int(limit)), too large for linearised softmax"
     case .ranPastTheEnd: "the program ran past its last instruction; hint: end it with a jump to itself"
     case .invalid(let instruction, let why): "instruction \(instruction): \(why)"
     }

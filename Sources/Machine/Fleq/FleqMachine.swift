@@ -131,11 +131,14 @@ where Body.State == ResidualStream<Scalar> {
     try check(instruction, number: current)
     let written = instruction.c.isIndirect ? try address(inCell: instruction.c.cell)! : instruction.c.cell
     let (_, halt) = try loop.run(&state)
-    let largest = Scalar(FleqNetwork.largestValue)
+    let isProduct = instruction.function == .multiply
+    let largest = Scalar(isProduct ? network.largestProduct : FleqNetwork.largestValue)
     for cell in written..<(written + instruction.c.columns) {
       for row in network.fields.value.rows {
         guard abs(state[row, network.column(ofCell: cell)]) <= largest else {
-          throw FleqFault.valueTooLarge(instruction: current, cell: cell)
+          throw isProduct
+            ? FleqFault.productTooLarge(instruction: current, limit: network.largestProduct)
+            : FleqFault.valueTooLarge(instruction: current, cell: cell)
         }
       }
     }

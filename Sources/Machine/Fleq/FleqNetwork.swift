@@ -38,6 +38,9 @@ public struct FleqNetwork: Sendable {
   /// Values beyond this magnitude would open gates that must stay closed.
   public static let largestValue = 0x1p26
 
+  /// Beyond 1/c, which a saturated product always is, products are far from linear: see `FleqProducts`.
+  public let largestProduct: Double
+
   public func column(ofCell cell: Int) -> Int { blockSize + cell }
   public func column(ofInstruction instruction: Int) -> Int { blockSize + cells + instruction }
   public var sinkColumn: Int { blockSize + cells + instructions }
@@ -57,6 +60,7 @@ public struct FleqNetwork: Sendable {
     self.blockSize = blockSize
     self.cells = cells
     self.instructions = instructions
+    largestProduct = min(Self.largestValue, 1 / productScale)
     var layout = ResidualLayout()
     let positionBits = BitCode.width(for: cells + instructions + 2)
     let f = FleqFields(&layout, blockSize: blockSize, positionBits: positionBits)

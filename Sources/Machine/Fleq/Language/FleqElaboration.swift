@@ -41,11 +41,15 @@ struct FleqElaboration {
     var isMutable: Bool
     /// Whether it is shown at the end: declared by the program, outside of all blocks.
     var isGlobal: Bool
+    /// The list whose item it is, for loop variables.
+    var list: Int?
   }
 
   struct List {
     var name: String
     var items: [FleqMatrix]
+    /// Whether the program changes it, so that it is shown at the end.
+    var isWritten = false
     var shape: FleqMatrix.Shape { items[0].shape }
   }
 

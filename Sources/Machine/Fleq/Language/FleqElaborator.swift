@@ -117,6 +117,7 @@ struct FleqElaborator {
       let value = try value(expression)
       let (old, new) = (output.variables[variable].shape, shape(of: value))
       guard old == new else { throw error("\(name) is \(old); this is \(new)", at: expression.offset) }
+      if let list = output.variables[variable].list { output.lists[list].isWritten = true }
       return .set(variable: variable, value)
     case .branch(let test, let then, let otherwise):
       return .branch(try condition(test), then: try block(then), otherwise: try block(otherwise))
@@ -149,6 +150,7 @@ struct FleqElaborator {
           at: pair.offset)
       }
       let variable = try declare(pair.variable, output.lists[list].shape, isMutable: true, at: offset)
+      output.variables[variable].list = list
       elements.append((variable, list))
     }
     return .each(elements, try block(body))

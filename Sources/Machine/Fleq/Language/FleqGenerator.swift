@@ -73,13 +73,18 @@ struct FleqGenerator {
       memory.append(Array(repeating: 0, count: blockSize))
       names[stackStart + cell] = "t\(cell)"
     }
-    let shown = elaboration.variables.indices.filter { elaboration.variables[$0].isGlobal }.compactMap {
-      number in
-      let variable = elaboration.variables[number]
-      return places[number].map {
-        FleqProgram.Variable(
-          name: variable.name, cell: $0.cell, rows: variable.shape.rows, columns: variable.shape.columns)
-      }
+    var shown: [FleqProgram.Variable] = []
+    for (list, start) in zip(elaboration.lists, starts) where list.isWritten {
+      // Its items side by side.
+      shown.append(
+        .init(
+          name: list.name, cell: pointers[start]!, rows: list.shape.rows,
+          columns: list.items.count * list.shape.columns))
+    }
+    for (number, variable) in elaboration.variables.enumerated() where variable.isGlobal {
+      let shape = variable.shape
+      shown.append(
+        .init(name: variable.name, cell: places[number]!.cell, rows: shape.rows, columns: shape.columns))
     }
     return FleqProgram(
       blockSize: blockSize, memory: memory, pointers: pointers, instructions: instructions, variables: shown,
