@@ -16,6 +16,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
   targets: [
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "TextFiles"),
     .target(name: "Looping"),
     .target(name: "Reporting", dependencies: ["Looping"]),
     .target(name: "Tensors"),
@@ -23,9 +25,9 @@ let package = Package(
       name: "Construction", dependencies: ["Looping", "Tensors"],
       resources: [.embedInCode("Export/run_network.py")]),
     .target(
-      name: "Machine", dependencies: ["Construction", "Looping"],
+      name: "Machine", dependencies: ["Construction", "Looping", "TextFiles"],
       resources: [.embedInCode("Programs")]),
-    .target(name: "GraphAlgorithms", dependencies: ["Construction", "Looping"]),
+    .target(name: "GraphAlgorithms", dependencies: ["CZlib", "Construction", "Looping", "TextFiles"]),
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
@@ -37,7 +39,7 @@ let package = Package(
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Tensors"]),
-    .testTarget(name: "GraphAlgorithmsTests", dependencies: ["GraphAlgorithms"]),
+    .testTarget(name: "GraphAlgorithmsTests", dependencies: ["GraphAlgorithms", "TextFiles"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
   swiftLanguageModes: [.v6]

@@ -11,6 +11,8 @@ setup_swift() {
     exit 1
   fi
   if ! command -v git >/dev/null 2>&1; then need_packages git; fi
+  # Compressed graph files; macOS has zlib in its SDK.
+  if [ "$(uname)" = Linux ] && [ ! -e /usr/include/zlib.h ]; then need_packages zlib1g-dev; fi
 }
 
 # need_packages NAME ...: installs Debian packages, or says what to type where it may not.

@@ -1,0 +1,31 @@
+/// What a person may have meant.
+public enum NameSuggestion {
+  /// The name with the fewest typing mistakes between it and `word`, if they are few; of the first 100,000 names.
+  ///
+  /// - Complexity: O(names · word²); long words are not compared.
+  public static func closest(to word: String, among names: some Sequence<String>) -> String? {
+    let word = Array(word.utf8)
+    guard word.count <= 40 else { return nil }
+    var best: (distance: Int, name: String)?
+    for name in names.lazy.prefix(100_000) where abs(name.utf8.count - word.count) <= max(1, word.count / 3) {
+      let distance = editDistance(word, Array(name.utf8))
+      if distance <= max(1, word.count / 3) && distance < best?.distance ?? .max { best = (distance, name) }
+    }
+    return best?.name
+  }
+
+  /// Levenshtein's.
+  private static func editDistance(_ first: [UInt8], _ second: [UInt8]) -> Int {
+    var row = Array(0...second.count)
+    for (i, byte) in first.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, other) in second.enumerated() {
+        let next = min(diagonal + (byte == other ? 0 : 1), row[j] + 1, row[j + 1] + 1)
+        diagonal = row[j + 1]
+        row[j + 1] = next
+      }
+    }
+    return row[second.count]
+  }
+}
