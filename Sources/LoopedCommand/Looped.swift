@@ -1,6 +1,7 @@
 import ArgumentParser
 import Construction
 import Foundation
+import GraphAlgorithms
 import Machine
 import Tensors
 
@@ -9,8 +10,8 @@ struct Looped: ParsableCommand {
     commandName: "looped",
     abstract: "Looped transformers: one block of layers, applied again and again.",
     subcommands: [
-      TourCommand.self, RunCommand.self, AsmCommand.self, ExportCommand.self, PrecisionCommand.self,
-      DoctorCommand.self,
+      TourCommand.self, RunCommand.self, AsmCommand.self, GraphCommand.self, ExportCommand.self,
+      PrecisionCommand.self, DoctorCommand.self,
     ])
 }
 
@@ -40,3 +41,5 @@ extension CommandError: ReportedError {}
 extension ExportError: ReportedError {}
 extension NumpyArchive.Failure: ReportedError {}
 extension AtomicFile.Failure: ReportedError {}
+extension GraphFault: ReportedError {}
+extension GzipError: ReportedError {}

@@ -14,7 +14,8 @@ public struct TextTable {
     let all = [header] + rows
     let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
     let isNumeric = header.indices.map { column in
-      !rows.isEmpty && rows.allSatisfy { $0[column].isEmpty || ($0[column].first?.isNumber ?? false) }
+      !rows.isEmpty
+        && rows.allSatisfy { row in row[column].first.map { $0.isNumber || $0 == "-" || $0 == "∞" } ?? true }
     }
     func line(_ row: [String]) -> String {
       let cells = row.indices.map { column in

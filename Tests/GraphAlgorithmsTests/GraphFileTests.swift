@@ -127,7 +127,9 @@ enum Samples {
   @Test func csvVariants() throws {
     #expect(try readGraph("a;b;3\nb;c;4", .csv).edges == [.init(0, 1, weight: 3), .init(1, 2, weight: 4)])
     #expect(try readGraph("a,b\nb,\"c \"\"d\"\"\"\r\n", .csv).names == ["a", "b", "c \"d\""])
-    #expect(try readGraph("to,from,cost\nb,a,2\n", .csv)== Graph(nodeCount: 2, edges: [.init(0, 1, weight: 2)], names: ["a", "b"]))
+    #expect(
+      try readGraph("to,from,cost\nb,a,2\n", .csv)
+        == Graph(nodeCount: 2, edges: [.init(0, 1, weight: 2)], names: ["a", "b"]))
   }
 
   @Test func numbersAreRoundedCorrectly() throws {
