@@ -45,7 +45,8 @@ public struct GraphAnimation {
       return String(decoding: try encoder.encode(value), as: UTF8.self).replacing("<", with: "\\u003c")
     }
     var still = drawing
-    still.values = drawing.values.map { _ in "" }
+    // The values stand where the last ones need to stand; the script fills them in.
+    still.hidesValues = true
     still.groups = drawing.groups.map { _ in -1 }
     for edge in still.edges.indices { still.edges[edge].isMarked = false }
     return """
@@ -82,7 +83,8 @@ public struct GraphAnimation {
 
   private static let script = """
     const slider = player.querySelector("input"), output = player.querySelector("output");
-    const nodes = [...svg.querySelectorAll(".node")], lines = [...svg.querySelectorAll(".edge")];
+    const nodes = [...svg.querySelectorAll(".node")], lines = [];
+    for (const line of svg.querySelectorAll(".edge")) lines[line.dataset.edge] = line;
     const values = nodes.map(node => node.querySelector(".value"));
     // For each pair of nodes the edge that stands for it; the other direction where edges have none, or a tree
     // takes them both ways.

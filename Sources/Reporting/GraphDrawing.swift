@@ -30,6 +30,8 @@ public struct GraphDrawing {
   public var edges: [Edge]
   public var isDirected: Bool
   public var layout: GraphLayout
+  /// Whether the values are left out, but for the room they need.
+  var hidesValues = false
 
   public init(
     title: String, names: [String], values: [String], groups: [Int], edges: [Edge], isDirected: Bool,
@@ -51,7 +53,7 @@ public struct GraphDrawing {
     "#0969da", "#bf8700", "#1a7f37", "#8250df", "#cf222e", "#1b7c83", "#bf3989", "#57606a",
   ]
   private var width: Double { max(480, min(2400, 130 * Double(names.count).squareRoot())) }
-  private var height: Double { width * 0.72 }
+  private var height: Double { max(width * 0.72, Double(layout.layerCount) * 96) }
   private var radius: Double { names.count > 400 ? 4 : names.count > 60 ? 9 : 15 }
   private var showsText: Bool { names.count <= 150 }
   private var showsWeights: Bool { edges.count <= 150 }
@@ -71,15 +73,16 @@ public struct GraphDrawing {
       font-family="system-ui, sans-serif" font-size="11" style="max-width:\(shown(width))px">
       <title>\(HTMLPage.escape(title))</title>
       <style>
-      #\(id) { --node: #fff; --line: #8c959f; --ink: #1c2128; --tree: #1a7f37; --now: #cf222e; --edge-now: #bf8700;
+      #\(id) { --node: #fff; --line: #8c959f; --ink: #1c2128; --tree: #1a7f37; --now: #cf222e; --halo: #fff;
         background: transparent; }
       @media (prefers-color-scheme: dark) { #\(id) { --node: #21262d; --line: #6e7681; --ink: #e6edf3;
-        --tree: #3fb950; --now: #ff7b72; --edge-now: #d29922; } }
+        --tree: #3fb950; --now: #ff7b72; --halo: #0d1117; } }
       #\(id) .edge { stroke: var(--line); stroke-width: 1.2; fill: none; }
       #\(id) .edge.marked { stroke: var(--tree); stroke-width: 3; }
       #\(id) .node circle { fill: var(--node); stroke: var(--line); stroke-width: 1.5; }
-      #\(id) text { fill: var(--ink); text-anchor: middle; }
-      #\(id) text.weight { font-size: 10px; opacity: .75; paint-order: stroke; }
+      #\(id) text { fill: var(--ink); text-anchor: middle; stroke: var(--halo); stroke-width: 3px; paint-order: stroke; }
+      #\(id) text.weight { font-size: 10px; opacity: .8; }
+      #\(id) .node text.inside { stroke: none; }
       #\(id) text.value { font-weight: 600; }
       #\(id) marker path { fill: var(--line); }
       </style>
@@ -87,15 +90,19 @@ public struct GraphDrawing {
       markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>
 
       """
-    var opposite = Set<[Int]>()
-    for edge in edges { opposite.insert([edge.source, edge.target]) }
-    for (index, edge) in edges.enumerated() {
-      let isBent = isDirected && edge.source != edge.target && opposite.contains([edge.target, edge.source])
-      let (path, middle) = path(edge, isBent: isBent)
+    // Edges both ways are bent away from each other, or share one line if they say the same.
+    var labels: [[Int]: Set<String>] = [:]
+    for edge in edges { labels[[edge.source, edge.target], default: []].insert(edge.label) }
+    // Marked edges last, so that nothing crosses over them.
+    for index in edges.indices.sorted(by: { !edges[$0].isMarked && edges[$1].isMarked }) {
+      let edge = edges[index]
+      let back = isDirected && edge.source != edge.target ? labels[[edge.target, edge.source]] : nil
+      let isShared = back == [edge.label] && labels[[edge.source, edge.target]] == [edge.label]
+      let (path, middle) = path(edge, isBent: back != nil && !isShared)
       svg +=
         "<path class=\"edge\(edge.isMarked ? " marked" : "")\" data-edge=\"\(index)\" d=\"\(path)\""
         + (isDirected ? " marker-end=\"url(#\(id)-arrow)\"" : "") + "/>\n"
-      if showsWeights && !edge.label.isEmpty {
+      if showsWeights && !edge.label.isEmpty && !(isShared && edge.source > edge.target) {
         svg +=
           "<text class=\"weight\" x=\"\(shown(middle.x))\" y=\"\(shown(middle.y))\">\(HTMLPage.escape(edge.label))</text>\n"
       }
@@ -106,16 +113,18 @@ public struct GraphDrawing {
         groups[node] < 0
         ? "" : " style=\"stroke:\(Self.colors[groups[node] % Self.colors.count]);stroke-width:4\""
       svg += "<g class=\"node\" data-node=\"\(node)\"><title>\(HTMLPage.escape(names[node]))"
-      svg += values[node].isEmpty ? "</title>" : ": \(HTMLPage.escape(values[node]))</title>"
+      svg += values[node].isEmpty || hidesValues ? "</title>" : ": \(HTMLPage.escape(values[node]))</title>"
       svg += "<circle cx=\"\(shown(x))\" cy=\"\(shown(y))\" r=\"\(shown(radius))\"\(color)/>"
       if showsText {
         let name = names[node].count > 14 ? names[node].prefix(13) + "…" : names[node][...]
-        // Short names fit into the circle.
-        let isInside = name.count <= 3 && radius >= 15
+        // Short names fit into the circle, otherwise short values do.
+        let isNameInside = name.count <= 3 && radius >= 15
+        let isValueInside = !isNameInside && radius >= 15 && values[node].count <= 4
         svg +=
-          "<text x=\"\(shown(x))\" y=\"\(shown(isInside ? y + 4 : y - radius - 4))\">\(HTMLPage.escape(String(name)))</text>"
-        svg +=
-          "<text class=\"value\" x=\"\(shown(x))\" y=\"\(shown(y + radius + 12))\">\(HTMLPage.escape(values[node]))</text>"
+          "<text\(isNameInside ? " class=\"inside\"" : "") x=\"\(shown(x))\" "
+          + "y=\"\(shown(isNameInside ? y + 4 : y - radius - 4))\">\(HTMLPage.escape(String(name)))</text>"
+          + "<text class=\"value\(isValueInside ? " inside" : "")\" x=\"\(shown(x))\" "
+          + "y=\"\(shown(isValueInside ? y + 4 : y + radius + 12))\">\(hidesValues ? "" : HTMLPage.escape(values[node]))</text>"
       }
       svg += "</g>\n"
     }

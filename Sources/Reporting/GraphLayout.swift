@@ -9,6 +9,8 @@ public struct GraphLayout: Equatable, Sendable {
 
   /// In the unit square.
   public private(set) var points: [Point]
+  /// How many layers lie below each other; 0 without layers.
+  public private(set) var layerCount = 0
 
   /// Layers from top to bottom if every edge can point down (a directed graph without cycles) or the graph is a forest;
   /// otherwise by forces. The same picture every time.
@@ -24,6 +26,7 @@ public struct GraphLayout: Equatable, Sendable {
       ? Self.layersOfAcyclic(nodeCount, edges) : Self.layersOfForest(nodeCount, edges, root: root)
     {
       points = Self.layered(layers, edges)
+      layerCount = (layers.max() ?? 0) + 1
     } else {
       points = Self.forces(nodeCount, edges)
     }

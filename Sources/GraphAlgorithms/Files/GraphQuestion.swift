@@ -81,7 +81,8 @@ public struct GraphQuestion: Sendable {
       return isFloat32
     }
     let isFloat32 = asked ?? (largest <= limit32)
-    let limit = isFloat32 ? limit32 : limit64
+    // Whole numbers beyond 2^53 round to it: a sum of 2^53 may have been larger.
+    let limit = isFloat32 ? limit32 : limit64 - 1
     guard largest <= limit else { throw tooHeavy(file, what, largest, limit) }
     return isFloat32
   }

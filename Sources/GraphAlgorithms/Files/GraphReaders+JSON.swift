@@ -219,8 +219,8 @@ struct JSONScanner {
       switch text.byte {
       case UInt8(ascii: "{"), UInt8(ascii: "["):
         open.append(text.byte)
-        text.position += 1
         guard open.count <= 512 else { throw text.error("values are nested more than 512 deep") }
+        text.position += 1
         continue
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
         guard let last = open.popLast(), last + 2 == text.byte else {

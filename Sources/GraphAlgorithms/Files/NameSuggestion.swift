@@ -6,10 +6,11 @@ public enum NameSuggestion {
   public static func closest(to word: String, among names: some Sequence<String>) -> String? {
     let word = Array(word.utf8)
     guard word.count <= 40 else { return nil }
+    let most = max(1, (word.count + 1) / 3)
     var best: (distance: Int, name: String)?
-    for name in names.lazy.prefix(100_000) where abs(name.utf8.count - word.count) <= max(1, word.count / 3) {
+    for name in names.lazy.prefix(100_000) where abs(name.utf8.count - word.count) <= most {
       let distance = editDistance(word, Array(name.utf8))
-      if distance <= max(1, word.count / 3) && distance < best?.distance ?? .max { best = (distance, name) }
+      if distance <= most && distance < best?.distance ?? .max { best = (distance, name) }
     }
     return best?.name
   }
