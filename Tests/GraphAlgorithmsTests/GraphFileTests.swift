@@ -84,6 +84,15 @@ enum Samples {
     }
   }
 
+  /// DOT cannot say every name; what it cannot say gets one backslash more.
+  @Test(arguments: [
+    ("a\\b", "a\\b"), ("a\\", "a\\\\"), ("a\\\\", "a\\\\"), ("a\\\"b", "a\\\\\"b"), ("\"", "\""),
+    ("a\\\nb", "a\\\\\nb"),
+  ]) func backslashesInDOT(name: String, readBack: String) throws {
+    let graph = Graph(nodeCount: 2, edges: [.init(0, 1)], names: [name, "z"])
+    #expect(try readGraph(GraphWriter(graph).dot, .dot).names == [readBack, "z"])
+  }
+
   @Test func resultsAreAttributes() throws {
     let result = GraphAlgorithm.dijkstra.reference(Samples.graph, source: 0)
     let writer = GraphWriter(Samples.graph, result, of: .dijkstra)

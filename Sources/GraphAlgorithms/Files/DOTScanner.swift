@@ -87,7 +87,8 @@ struct DOTScanner {
     }
   }
 
-  /// A text in quotes, and those joined to it by +. As in Graphviz only \" and an escaped newline are replaced.
+  /// A text in quotes, and those joined to it by +. As in Graphviz only \" and an escaped newline are replaced;
+  /// two backslashes stay two, and escape nothing.
   private mutating func quoted() throws -> [UInt8] {
     var content: [UInt8] = []
     while true {
@@ -102,6 +103,9 @@ struct DOTScanner {
           content.append(UInt8(ascii: "\""))
           position += 1
         } else if next == UInt8(ascii: "\\"), byte() == 10 {
+          position += 1
+        } else if next == UInt8(ascii: "\\"), byte() == UInt8(ascii: "\\") {
+          content += [next, next]
           position += 1
         } else {
           content.append(next)

@@ -98,6 +98,7 @@ private struct GraphMLReader {
       isDeclared[node] = true
     } else if scanner.isNamed(name, "edge") {
       guard hasGraph else { throw text.error("an edge outside of the graph", at: name.lowerBound) }
+      guard edge == nil else { throw text.error("an edge inside of an edge", at: name.lowerBound) }
       guard let source = scanner.attribute("source"), let target = scanner.attribute("target") else {
         throw text.error("the edge lacks its source or target", at: name.lowerBound)
       }

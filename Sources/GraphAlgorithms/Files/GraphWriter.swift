@@ -57,8 +57,25 @@ public struct GraphWriter {
   // MARK: DOT
 
   public var dot: String {
+    // DOT has no way to write an odd number of backslashes in front of a quote, its end, or a newline: there one more
+    // is written, and such a name reads back with it.
     func id(_ text: String) -> String {
-      "\"" + text.replacing("\"", with: "\\\"") + "\""
+      var quoted: [UInt8] = [UInt8(ascii: "\"")]
+      var backslashes = 0
+      for byte in Array(text.utf8) + [UInt8(ascii: "\"")] {
+        if byte == UInt8(ascii: "\\") {
+          backslashes += 1
+        } else {
+          if backslashes % 2 == 1 && (byte == UInt8(ascii: "\"") || byte == 10) {
+            quoted.append(UInt8(ascii: "\\"))
+          }
+          backslashes = 0
+          if byte == UInt8(ascii: "\"") { quoted.append(UInt8(ascii: "\\")) }
+        }
+        quoted.append(byte)
+      }
+      quoted.remove(at: quoted.count - 2)
+      return String(decoding: quoted, as: UTF8.self)
     }
     func list(_ attributes: [(name: String, value: Value)]) -> String {
       let parts = attributes.map { attribute in
