@@ -101,9 +101,11 @@ where Body.State == ResidualStream<Scalar> {
     }
   }
 
-  public var memory: [[Double]] {
-    (0..<network.cells).map { state[network.fields.value, network.column(ofCell: $0)].map { Double($0) } }
+  /// The numbers in a cell.
+  public func value(inCell cell: Int) -> [Double] {
+    state[network.fields.value, network.column(ofCell: cell)].map { Double($0) }
   }
+  public var memory: [[Double]] { (0..<network.cells).map(value(inCell:)) }
 
   /// The address a cell holds; `nil` if none.
   public func address(inCell cell: Int) throws -> Int? {
