@@ -19,11 +19,23 @@ final class ExactHead<Scalar: BinaryFloatingPoint & Sendable> {
   /// The highest priority among all other columns.
   var excludedPriority = -Scalar.infinity
 
-  init(_ head: AttentionHead, layer: String, columnCount: Int) {
+  /// Leftmost heads: how the winner is found.
+  let search: LeftmostSearch<Scalar>?
+  /// Whether another head of the layer keeps `search` up to date.
+  let sharesSearch: Bool
+  /// Graph heads: what they pass on.
+  let mixer: Mixer<Scalar>?
+
+  init(_ head: AttentionHead, layer: String, columnCount: Int, search: LeftmostSearch<Scalar>?) {
     name = "\(layer) / \(head.name)"
-    weights = CompiledHead(head)
+    let weights = CompiledHead<Scalar>(head)
+    self.weights = weights
     sharesCodes = head.query == head.key
-    let isSelector = head.kind == .selector
+    let isLeftmost = head.kind == .leftmost && head.neighborhood == nil
+    self.search = search ?? (isLeftmost ? LeftmostSearch(head, columnCount: columnCount) : nil)
+    sharesSearch = search != nil
+    mixer = head.mixing.map { Mixer($0, weights, columnCount: columnCount) }
+    let isSelector = head.kind == .selector && head.neighborhood == nil
     keys = HeadIndex(columnCount: isSelector ? columnCount : 0, dimension: isSelector ? head.key.rowCount : 0)
     queries =
       sharesCodes
@@ -44,6 +56,13 @@ extension ExactExecutor {
   /// Refreshes the codes of dirty columns, and activates resting columns that attend, or attended, to one of them.
   @inline(__always)
   func rekey(_ head: ExactHead<Scalar>, _ x: UnsafeMutablePointer<Scalar>, _ active: inout [Int32]) throws {
+    if let neighborhood = head.weights.neighborhood {
+      return activateNeighbors(of: neighborhood.direction, &active)
+    }
+    if let search = head.search {
+      if !head.sharesSearch { try refresh(search, head, x, &active) }
+      return
+    }
     if head.weights.kind == .smooth { return try findParticipants(head, x) }
     for column in dirty where hasNewCodes[Int(column)] {
       let source = UnsafePointer(x) + Int(column) * network.width
@@ -113,6 +132,8 @@ extension ExactExecutor {
     _ target: UnsafeMutablePointer<Scalar>
   ) throws {
     let width = network.width
+    if head.weights.neighborhood != nil { return try attendAlongEdges(head, column, x, target) }
+    if let search = head.search { return try attendLeftmost(search, head, column, x, target) }
     if head.weights.kind == .smooth { return try attendSmoothly(head, column, x, target) }
     let isSettled = findWinners(head, column)
     if winners.count == 1 {

@@ -3,7 +3,7 @@ import Looping
 /// Runs the same weights as `DenseExecutor` with hard attention, bit for bit, at a cost per pass that does not grow
 /// with the number of columns.
 ///
-/// Four facts make it exact, not approximate:
+/// Five facts make it exact, not approximate:
 ///
 /// 1. **Codes.** If every key and query of a selector head is a vector of ±1 (or all zero), and priorities lie in
 ///    [0, 2), then a key equal to the query scores L + priority, any other at most L − 2 + priority: the winners are
@@ -12,7 +12,9 @@ import Looping
 ///    below the largest score, e^−746 is 0 in every data type, and the key takes no part.
 /// 3. **Rest.** A column that came through every layer unchanged, attending to no column that may change, does so in
 ///    every later pass, until a column whose key matches its query changes. Only the others are recomputed.
-/// 4. **Closed gates.** A neuron whose input cannot be positive where the scratchpad indicator is 0, given the bounds
+/// 4. **Unique hard attention and graphs.** Where the leftmost of the largest scores takes all, it is found by a table of
+///    codes, a tournament, or among few candidates; a graph head passes on only what is not zero. See `LeftmostSearch`.
+/// 5. **Closed gates.** A neuron whose input cannot be positive where the scratchpad indicator is 0, given the bounds
 ///    of the layout, is skipped there.
 ///
 /// See Documentation/ExactExecution.md for the proof.
@@ -23,6 +25,8 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
   public private(set) var changedColumns: [Int] = []
 
   let network: ConstructedNetwork
+  /// What graph heads see.
+  let graph: ColumnGraph?
   private var layers: [ExactLayer<Scalar>] = []
   var columnCount = 0
   /// Columns that the coming layer must recompute.
@@ -39,12 +43,17 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
   private var savedStorage: [Scalar] = []
   private var results: [Scalar] = []
   private var attended: [Scalar] = []
+  /// What a column passes on through a graph head.
+  var passed: [Scalar] = []
   private var isCodeRow: [Bool] = []
   var winners: [Int32] = []
   var scores: [Scalar] = []
 
-  public init(_ network: ConstructedNetwork) {
+  /// - Parameter graph: needed if, and only if, the network has graph heads; as many columns as the state.
+  public init(_ network: ConstructedNetwork, graph: ColumnGraph? = nil) {
+    precondition(graph != nil || !network.needsGraph, "\(network.name) has graph heads, and needs a graph")
     self.network = network
+    self.graph = graph
     isDirty = ColumnFlags(count: 0)
     isRestless = isDirty
     hasNewCodes = isDirty
@@ -91,7 +100,7 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
     columnCount = state.columnCount
     layers = network.layers.map { ExactLayer($0, layout: network.layout, columnCount: columnCount) }
     isCodeRow = Array(repeating: false, count: network.width)
-    for head in network.layers.flatMap(\.heads) {
+    for head in network.layers.flatMap(\.heads) where head.neighborhood == nil {
       for term in head.query.rows.joined() { isCodeRow[term.row] = true }
       for term in head.key.rows.joined() { isCodeRow[term.row] = true }
       for term in head.priority { isCodeRow[term.row] = true }
@@ -104,10 +113,11 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
     isSaved = ColumnFlags(count: columnCount)
     dirty = []
     attended = Array(repeating: 0, count: network.width)
+    passed = attended
   }
 
   @inline(__always)
-  private func markDirty(_ column: Int32) {
+  func markDirty(_ column: Int32) {
     if !isDirty[Int(column)] {
       isDirty[Int(column)] = true
       dirty.append(column)
@@ -147,6 +157,8 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
     var active = dirty
     for column in active { isActive[Int(column)] = true }
     for head in layer.heads { try rekey(head, x, &active) }
+    for head in layer.mixingHeads { try passOn(head, x, &active) }
+    for head in layer.mixingHeads { gather(head) }
     if results.count < active.count * width { results = Array(repeating: 0, count: active.count * width) }
     try results.withUnsafeMutableBufferPointer { results in
       try attended.withUnsafeMutableBufferPointer { attended in
@@ -154,7 +166,13 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
         for (order, column) in active.enumerated() {
           let result = results.baseAddress! + order * width
           attended.update(from: x + Int(column) * width, count: width)
-          for head in layer.heads { try attend(head, column, x, attended) }
+          for head in layer.heads {
+            if let mixer = head.mixer {
+              mixer.add(to: column, head.weights, attended)
+            } else {
+              try attend(head, column, x, attended)
+            }
+          }
           result.update(from: attended, count: width)
           if let indicator = network.layout.indicator, attended[indicator] == 0 {
             layer.neuronsOffScratchpad.add(attended, to: result)
@@ -163,6 +181,7 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
           }
         }
       }
+      for head in layer.mixingHeads { head.mixer!.forget() }
       for (order, column) in active.enumerated() {
         isActive[Int(column)] = false
         let result = results.baseAddress! + order * width
@@ -218,11 +237,23 @@ final class ColumnFlags {
 
 final class ExactLayer<Scalar: BinaryFloatingPoint & Sendable> {
   let heads: [ExactHead<Scalar>]
+  let mixingHeads: [ExactHead<Scalar>]
   let neurons: CompiledNeurons<Scalar>
   let neuronsOffScratchpad: CompiledNeurons<Scalar>
 
   init(_ layer: ConstructedLayer, layout: ResidualLayout, columnCount: Int) {
-    heads = layer.heads.map { ExactHead($0, layer: layer.name, columnCount: columnCount) }
+    var heads: [ExactHead<Scalar>] = []
+    for (order, head) in layer.heads.enumerated() {
+      let equal = layer.heads[..<order].firstIndex {
+        $0.kind == head.kind && $0.query == head.query && $0.key == head.key && $0.priority == head.priority
+          && $0.neighborhood == head.neighborhood
+      }
+      heads.append(
+        ExactHead(
+          head, layer: layer.name, columnCount: columnCount, search: equal.flatMap { heads[$0].search }))
+    }
+    self.heads = heads
+    mixingHeads = heads.filter { $0.mixer != nil }
     neurons = CompiledNeurons(layer.neurons)
     let bounds = layout.bounds
     neuronsOffScratchpad = CompiledNeurons(
@@ -246,6 +277,9 @@ public enum ExecutionError: Error, Equatable, CustomStringConvertible {
   case notACode(head: String, column: Int)
   case priorityOutOfRange(head: String, column: Int)
   case notExcluded(head: String, column: Int)
+  case codesTooClose(head: String)
+  case notAUnitQuery(head: String, column: Int)
+  case smoothAlongEdges(head: String)
 
   public var description: String {
     let why =
@@ -256,6 +290,12 @@ public enum ExecutionError: Error, Equatable, CustomStringConvertible {
         "head \(head): the priority of column \(column) is not in 0..<2, or it changed"
       case .notExcluded(let head, let column):
         "head \(head): for column \(column) a key without a vector is not negligible"
+      case .codesTooClose(let head):
+        "head \(head): rounding does not tell its codes apart in this data type"
+      case .notAUnitQuery(let head, let column):
+        "head \(head): the query of column \(column) is neither 0 nor 1"
+      case .smoothAlongEdges(let head):
+        "head \(head) is smooth, and attends along edges"
       }
     return why + "; the exact executor cannot run it – use the dense one"
   }

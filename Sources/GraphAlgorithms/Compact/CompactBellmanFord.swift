@@ -84,7 +84,8 @@ public struct CompactBellmanFord: CompactGraphNetwork {
   }
 
   /// Predecessors as they are, -1 for none: a negative self-loop makes a node its own.
-  private func predecessors<Scalar: BinaryFloatingPoint & Sendable>(_ state: ResidualStream<Scalar>) -> [Int] {
+  private func predecessors<Scalar: BinaryFloatingPoint & Sendable>(_ state: ResidualStream<Scalar>) -> [Int]
+  {
     state.values(predecessor).map { Int($0) - 1 }
   }
 

@@ -64,7 +64,9 @@ extension ResidualStream {
   func value(_ field: Field, _ node: Int) -> Double { Double(self[field[0], CompactLayout.firstNode + node]) }
 
   /// A field of index numbers as nodes; the node itself where it is 0.
-  func nodes(_ field: Field) -> [Int] { (0..<(columnCount - CompactLayout.firstNode)).map { self.node(field, $0) } }
+  func nodes(_ field: Field) -> [Int] {
+    (0..<(columnCount - CompactLayout.firstNode)).map { self.node(field, $0) }
+  }
 
   func node(_ field: Field, _ node: Int) -> Int {
     let index = Int(self[field[0], CompactLayout.firstNode + node])

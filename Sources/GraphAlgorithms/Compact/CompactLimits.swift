@@ -12,7 +12,8 @@ public enum CompactLimitError: Error, Equatable, CustomStringConvertible {
     case .noSuchNode(let node, let count): "there is no node \(node) among \(count)"
     case .tooManyNodes(let count, let limit, let dataType):
       "\(count) nodes: in \(dataType) the network tells \(limit) nodes apart"
-    case .edge(let edge, let why): "the edge \(edge.source) → \(edge.target) has weight \(edge.weight): \(why)"
+    case .edge(let edge, let why):
+      "the edge \(edge.source) → \(edge.target) has weight \(edge.weight): \(why)"
     case .weightsTooLarge(let sum):
       "the weights' magnitudes add up to \(sum), but distances must stay below \(CompactGraphLimits.largestSum)"
     }

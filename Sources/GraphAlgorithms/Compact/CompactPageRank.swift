@@ -38,7 +38,8 @@ public struct CompactPageRank: CompactGraphNetwork {
 
     var walk = rows.builder("flow")
     walk.attend(
-      "walk", kind: .leftmost, query: rows.address.rows.map { .row($0) }, key: rows.address.rows.map { .row($0) },
+      "walk", kind: .leftmost, query: rows.address.rows.map { .row($0) },
+      key: rows.address.rows.map { .row($0) },
       mixing: GraphMixing(.alongEdges, isWeighted: true), outputs: [(.row(rank[0]), flow[0])])
     // Score 2 for every node where the scratchpad asks; the sink's priority, 1, wins where nobody asks.
     let (asking, asked) = (LinearForm.row(rows.scratchpad[0]), LinearForm.row(rows.node[0]))

@@ -80,7 +80,8 @@ struct CompactRelaxation {
       layers: [extract, notify, compare, write].map { $0.build() })
   }
 
-  func stream<Scalar: BinaryFloatingPoint & Sendable>(nodeCount: Int, source: Int?) -> ResidualStream<Scalar> {
+  func stream<Scalar: BinaryFloatingPoint & Sendable>(nodeCount: Int, source: Int?) -> ResidualStream<Scalar>
+  {
     var state: ResidualStream<Scalar> = rows.stream(nodeCount: nodeCount)
     for v in 0..<nodeCount {
       let column = CompactLayout.firstNode + v

@@ -27,7 +27,8 @@ public struct CompactTopologicalOrder: CompactGraphNetwork {
 
     var count = rows.builder("count")
     count.attend(
-      "own", kind: .leftmost, query: rows.address.rows.map { .row($0) }, key: rows.address.rows.map { .row($0) },
+      "own", kind: .leftmost, query: rows.address.rows.map { .row($0) },
+      key: rows.address.rows.map { .row($0) },
       mixing: GraphMixing(.alongEdges, isWeighted: false), outputs: [(.row(fresh[0]), inDegree[0])])
     count.clear(fresh)
 
