@@ -4,10 +4,15 @@
   import Darwin
 #endif
 
+/// How the keys that a query attends to are found.
+enum Route { case table, participants, leftmost, alongEdges }
+
 /// One head with the tables that find its winners.
 final class ExactHead<Scalar: BinaryFloatingPoint & Sendable> {
   let name: String
   let weights: CompiledHead<Scalar>
+  let route: Route
+  let isMixing: Bool
   let sharesCodes: Bool
   let keys: HeadIndex
   let queries: HeadIndex
@@ -31,11 +36,20 @@ final class ExactHead<Scalar: BinaryFloatingPoint & Sendable> {
     let weights = CompiledHead<Scalar>(head)
     self.weights = weights
     sharesCodes = head.query == head.key
-    let isLeftmost = head.kind == .leftmost && head.neighborhood == nil
+    route =
+      if head.neighborhood != nil { .alongEdges } else {
+        switch head.kind {
+        case .selector: .table
+        case .smooth: .participants
+        case .leftmost: .leftmost
+        }
+      }
+    isMixing = head.mixing != nil
+    let isLeftmost = route == .leftmost
     self.search = search ?? (isLeftmost ? LeftmostSearch(head, columnCount: columnCount) : nil)
     sharesSearch = search != nil
     mixer = head.mixing.map { Mixer($0, weights, columnCount: columnCount) }
-    let isSelector = head.kind == .selector && head.neighborhood == nil
+    let isSelector = route == .table
     keys = HeadIndex(columnCount: isSelector ? columnCount : 0, dimension: isSelector ? head.key.rowCount : 0)
     queries =
       sharesCodes
@@ -56,14 +70,14 @@ extension ExactExecutor {
   /// Refreshes the codes of dirty columns, and activates resting columns that attend, or attended, to one of them.
   @inline(__always)
   func rekey(_ head: ExactHead<Scalar>, _ x: UnsafeMutablePointer<Scalar>, _ active: inout [Int32]) throws {
-    if let neighborhood = head.weights.neighborhood {
-      return activateNeighbors(of: neighborhood.direction, &active)
-    }
-    if let search = head.search {
-      if !head.sharesSearch { try refresh(search, head, x, &active) }
+    switch head.route {
+    case .table: break
+    case .participants: return try findParticipants(head, x)
+    case .leftmost:
+      if !head.sharesSearch { try refresh(head.search!, head, x, &active) }
       return
+    case .alongEdges: return activateNeighbors(of: head.weights.neighborhood!.direction, &active)
     }
-    if head.weights.kind == .smooth { return try findParticipants(head, x) }
     for column in dirty where hasNewCodes[Int(column)] {
       let source = UnsafePointer(x) + Int(column) * network.width
       let key = try pack(head.weights.key, source, head, column)
@@ -132,9 +146,12 @@ extension ExactExecutor {
     _ target: UnsafeMutablePointer<Scalar>
   ) throws {
     let width = network.width
-    if head.weights.neighborhood != nil { return try attendAlongEdges(head, column, x, target) }
-    if let search = head.search { return try attendLeftmost(search, head, column, x, target) }
-    if head.weights.kind == .smooth { return try attendSmoothly(head, column, x, target) }
+    switch head.route {
+    case .table: break
+    case .participants: return try attendSmoothly(head, column, x, target)
+    case .leftmost: return try attendLeftmost(head.search!, head, column, x, target)
+    case .alongEdges: return try attendAlongEdges(head, column, x, target)
+    }
     let isSettled = findWinners(head, column)
     if winners.count == 1 {
       let winner = winners[0]

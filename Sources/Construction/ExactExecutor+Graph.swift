@@ -97,7 +97,7 @@ extension GraphMixing.Direction {
 
 extension ExactExecutor {
   /// Recomputes what active columns pass on, and activates those that receive something else than before.
-  @inline(__always)
+  @inline(never)
   func passOn(_ head: ExactHead<Scalar>, _ x: UnsafeMutablePointer<Scalar>, _ active: inout [Int32]) throws {
     let mixer = head.mixer!
     let receivers = graph!.adjacency(mixer.mixing.direction.reversed)
@@ -116,13 +116,13 @@ extension ExactExecutor {
     }
   }
 
-  @inline(__always)
+  @inline(never)
   func gather(_ head: ExactHead<Scalar>) {
     head.mixer!.gather(graph!.adjacency(head.mixer!.mixing.direction.reversed), isActive)
   }
 
   /// Activates the columns that attend to a dirty one.
-  @inline(__always)
+  @inline(never)
   func activateNeighbors(of direction: GraphMixing.Direction, _ active: inout [Int32]) {
     let readers = graph!.adjacency(direction.reversed)
     for column in dirty {
@@ -131,7 +131,7 @@ extension ExactExecutor {
   }
 
   /// As `DenseExecutor` does it. Complexity: O(edges of the column).
-  @inline(__always)
+  @inline(never)
   func attendAlongEdges(
     _ head: ExactHead<Scalar>, _ column: Int32, _ x: UnsafeMutablePointer<Scalar>,
     _ target: UnsafeMutablePointer<Scalar>

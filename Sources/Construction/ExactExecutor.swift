@@ -157,8 +157,10 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
     var active = dirty
     for column in active { isActive[Int(column)] = true }
     for head in layer.heads { try rekey(head, x, &active) }
-    for head in layer.mixingHeads { try passOn(head, x, &active) }
-    for head in layer.mixingHeads { gather(head) }
+    if layer.isMixing {
+      for head in layer.mixingHeads { try passOn(head, x, &active) }
+      for head in layer.mixingHeads { gather(head) }
+    }
     if results.count < active.count * width { results = Array(repeating: 0, count: active.count * width) }
     try results.withUnsafeMutableBufferPointer { results in
       try attended.withUnsafeMutableBufferPointer { attended in
@@ -167,8 +169,8 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
           let result = results.baseAddress! + order * width
           attended.update(from: x + Int(column) * width, count: width)
           for head in layer.heads {
-            if let mixer = head.mixer {
-              mixer.add(to: column, head.weights, attended)
+            if head.isMixing {
+              head.mixer!.add(to: column, head.weights, attended)
             } else {
               try attend(head, column, x, attended)
             }
@@ -181,7 +183,7 @@ public final class ExactExecutor<Scalar: BinaryFloatingPoint & Sendable>: LoopBo
           }
         }
       }
-      for head in layer.mixingHeads { head.mixer!.forget() }
+      if layer.isMixing { for head in layer.mixingHeads { head.mixer!.forget() } }
       for (order, column) in active.enumerated() {
         isActive[Int(column)] = false
         let result = results.baseAddress! + order * width
@@ -238,6 +240,7 @@ final class ColumnFlags {
 final class ExactLayer<Scalar: BinaryFloatingPoint & Sendable> {
   let heads: [ExactHead<Scalar>]
   let mixingHeads: [ExactHead<Scalar>]
+  let isMixing: Bool
   let neurons: CompiledNeurons<Scalar>
   let neuronsOffScratchpad: CompiledNeurons<Scalar>
 
@@ -254,6 +257,7 @@ final class ExactLayer<Scalar: BinaryFloatingPoint & Sendable> {
     }
     self.heads = heads
     mixingHeads = heads.filter { $0.mixer != nil }
+    isMixing = !mixingHeads.isEmpty
     neurons = CompiledNeurons(layer.neurons)
     let bounds = layout.bounds
     neuronsOffScratchpad = CompiledNeurons(

@@ -48,7 +48,7 @@ final class LeftmostSearch<Scalar: BinaryFloatingPoint & Sendable> {
 extension ExactExecutor {
   /// Brings the search up to date with columns whose keys or queries changed, and activates resting columns that attend,
   /// or attended, to a column that may change.
-  @inline(__always)
+  @inline(never)
   func refresh(
     _ search: LeftmostSearch<Scalar>, _ head: ExactHead<Scalar>, _ x: UnsafeMutablePointer<Scalar>,
     _ active: inout [Int32]
@@ -210,7 +210,7 @@ extension ExactExecutor {
 
   // MARK: Attention
 
-  @inline(__always)
+  @inline(never)
   func attendLeftmost(
     _ search: LeftmostSearch<Scalar>, _ head: ExactHead<Scalar>, _ column: Int32,
     _ x: UnsafeMutablePointer<Scalar>, _ target: UnsafeMutablePointer<Scalar>

@@ -30,19 +30,15 @@ public struct CompactMachine: Sendable {
 
   /// What one loop did.
   public struct LoopReport: Equatable, Sendable {
-    public struct Change: Equatable, Sendable {
-      public var node: Int
-      /// Distance, number in the order, component or rank.
-      public var value: Double
-      public var predecessor: Int
-    }
-
     /// Counted from 1.
     public var loop: Int
     /// The node that the loop extracted.
     public var extracted: Int?
-    /// Nodes whose value or predecessor changed, ascending.
-    public var changes: [Change]
+    /// Nodes whose value or predecessor changed, ascending; the value is the distance, or the number in the order, the
+    /// component or the rank.
+    public var changes: [GraphEvent.Change]
+
+    public var event: GraphEvent { GraphEvent(visited: extracted.map { [$0] } ?? [], changes: changes) }
   }
 
   public struct Outcome: Sendable {
@@ -128,7 +124,7 @@ private struct LoopObserver {
   }
 
   mutating func loopEnded<Scalar>(_ state: ResidualStream<Scalar>, _ loop: Int) throws {
-    var changes: [CompactMachine.LoopReport.Change] = []
+    var changes: [GraphEvent.Change] = []
     for node in readings.indices {
       let reading = network.reading(of: node, in: state)
       guard reading != readings[node] else { continue }
