@@ -40,6 +40,7 @@ let package = Package(
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Tensors"]),
     .testTarget(name: "GraphAlgorithmsTests", dependencies: ["GraphAlgorithms", "TextFiles"]),
+    .testTarget(name: "GraphSubleqTests", dependencies: ["GraphAlgorithms", "Machine"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
   swiftLanguageModes: [.v6]

@@ -49,7 +49,7 @@ public struct PaperGraphNetwork: Sendable {
   /// Loops until TERM on n nodes, all of them due: n candidates per minimum, and one minimum per node – two in
   /// the first phase of `scc`, when a node is found and when it is left. BFS needs n for each node that it reaches.
   public func loopBound(nodes: Int) -> Int {
-    if case .components = fields { return max(3 * nodes * nodes, 1) }
-    return max(nodes * nodes, 1)
+    if case .components = fields { return 3 * nodes * nodes }
+    return nodes * nodes
   }
 }

@@ -36,7 +36,8 @@ extension PaperGraphNetwork {
       graph, algorithm, source: source, attention: attention, angle: angle, as: scalar)
     var state = input.state
     let body = DenseExecutor<Scalar>(network, attention: attention, graph: input.graph)
-    let loops = try run(body, &state, limit: limit, observe: observe)
+    // Without a node there is nothing to attend to, and nothing to find.
+    let loops = graph.nodeCount == 0 ? 0 : try run(body, &state, limit: limit, observe: observe)
     return PaperRun(
       result: try coda(state, algorithm, scaleExponent: input.scaleExponent), loops: loops)
   }
