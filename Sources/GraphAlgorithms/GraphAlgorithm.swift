@@ -1,5 +1,5 @@
 /// What can be asked of a graph.
-public enum GraphAlgorithm: String, CaseIterable, Sendable {
+public enum GraphAlgorithm: String, CaseIterable, Codable, Sendable {
   /// Shortest paths from a source, no negative weights; ties go to the lowest node.
   case dijkstra
   /// Breadth-first search from a source.

@@ -10,17 +10,19 @@ struct PrecisionCommand: ParsableCommand {
     abstract: "Measure where each network stays exact: temperature, word size, data type.",
     discussion: """
       SUBLEQ networks run in lockstep with the interpreter, in ever wider words, up to the first state that differs. \
-      FLEQ's function blocks run on a grid, and their errors are held against their bounds.
+      FLEQ's function blocks run on a grid, and their errors are held against their bounds. Graph networks run in \
+      lockstep with hard attention in float64, on ever larger graphs.
       """)
 
   /// What can be measured; each kind makes one section of the report.
   enum Kind: String, EnumerableFlag {
-    case subleq, fleq
+    case subleq, fleq, graph
 
     static func help(for kind: Kind) -> ArgumentHelp? {
       switch kind {
       case .subleq: "The SUBLEQ networks. (All kinds if none is named.)"
       case .fleq: "The function blocks of FLEQ."
+      case .graph: "The paper's graph networks."
       }
     }
   }
@@ -50,6 +52,7 @@ struct PrecisionCommand: ParsableCommand {
       switch kind {
       case .subleq: sections.append((kind, try .subleq(quick: quick, programs: programs)))
       case .fleq: sections.append((kind, try .fleq(quick: quick)))
+      case .graph: sections.append((kind, try .graph(quick: quick)))
       }
       if !json, let section = sections.last?.section { show(section) }
     }

@@ -29,6 +29,12 @@ public struct CircleCode: Equatable, Sendable {
     }
   }
 
+  /// A code that may not be able to do its work, for measuring where that begins.
+  init(uncheckedAngle angle: Double, range: ExactRange) {
+    self.angle = angle
+    self.range = range
+  }
+
   /// The most positions that are distinct, ⌊2π/δ⌋ − 1, and that rounding cannot confuse.
   ///
   /// A score s·s′ + c·c′ is computed with an error of at most 4u: 2u from the rounded table, u from the products, u from
