@@ -22,8 +22,19 @@ extension PrecisionSection {
         "– means that not even the smallest graph was exact. \(loops) loops were run with equal states: at each "
           + "point three minima, 3n loops. Graphs of up to \(results.first?.line.sizes.last ?? 0) nodes.",
         "Position codes in float32, hard attention: \(tables.promised) nodes are promised, \(tables.measured) measured.",
-      ],
+      ] + (try sizes()),
       charts: [DataType.f32, .f64].map { chart(results, $0) }, measurements: AnyEncodable(value: results))
+  }
+
+  /// What each network has, beside what the theorem for its algorithm needs.
+  private static func sizes() throws -> [String] {
+    var lines = PaperGraphNetwork.all(.float32).map { ($0.network, $0.theorem) }
+    let machine = try GraphSubleqNetwork()
+    lines.append((machine.network, machine.theorem))
+    return lines.map { network, theorem in
+      "\(network.name): \(network.layers.count) layers, \(network.headCount) heads, width \(network.width); "
+        + "theorem: \(theorem.layers) layers, \(theorem.heads) heads."
+    }
   }
 
   private static func name(_ line: GraphPrecision.Line) -> String {

@@ -1,6 +1,6 @@
 import Construction
 
-/// Graph-SUBLEQ: a Turing-complete machine of constant width (paper: 11 layers, 3 heads, width O(1)).
+/// Graph-SUBLEQ: a Turing-complete machine of constant width (theorem: 11 layers, 3 heads, width O(1)).
 ///
 /// `a b c` means mem[b] ← mem[b] − mem[a] in two's complement, then a jump to c if the result is ≤ 0. Giannou's machine
 /// has addresses of log n bits; here a pointer is a position on the circle, two numbers, and a word is one number, so the

@@ -1,6 +1,6 @@
 import Construction
 
-/// Breadth-first search (paper: 17 layers, 3 heads). `key` is the time of discovery.
+/// Breadth-first search (theorem: 17 layers, 3 heads). `key` is the time of discovery.
 ///
 /// The layers are those of Dijkstra's network without the weights' head. The offer is the time: later than every key but
 /// Ω, so that it improves undiscovered nodes only, and a smallest key is the head of the queue – among nodes discovered

@@ -1,6 +1,6 @@
 import Construction
 
-/// Depth-first search (paper: 15 layers, 3 heads). `key` falls with the time of the last discovery.
+/// Depth-first search (theorem: 15 layers, 3 heads). `key` falls with the time of the last discovery.
 ///
 /// The layers are those of Dijkstra's network without the weights' head. The offer is Ω/2 − time: less than every key
 /// given before, so that it replaces that of every unvisited neighbour, and a smallest key is the top of the stack –

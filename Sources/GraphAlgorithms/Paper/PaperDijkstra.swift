@@ -1,6 +1,6 @@
 import Construction
 
-/// Dijkstra's algorithm (paper: 17 layers, 3 heads). `key` is the distance.
+/// Dijkstra's algorithm (theorem: 17 layers, 3 heads). `key` is the distance.
 ///
 /// | layer | attention | feed-forward | the paper's steps |
 /// |---|---|---|---|

@@ -1,6 +1,6 @@
 import Construction
 
-/// Dijkstra, BFS and DFS in one set of weights (paper: 19 layers, 3 heads): a flag in column 0 says which.
+/// Dijkstra, BFS and DFS in one set of weights (theorem: 19 layers, 3 heads): a flag in column 0 says which.
 ///
 /// The layers are those of Dijkstra's network. Layer 2 makes the offer that the flag asks for,
 ///

@@ -1,6 +1,6 @@
 import Construction
 
-/// Strongly connected components by Kosaraju's algorithm (paper: 22 layers, 4 heads).
+/// Strongly connected components by Kosaraju's algorithm (theorem: 22 layers, 4 heads).
 ///
 /// | layer | attention | feed-forward | the paper's steps |
 /// |---|---|---|---|
