@@ -79,7 +79,8 @@ struct GraphCommand: ParsableCommand {
     let name = file == "-" ? "standard input" : file
 
     let trace = try GraphTracer(
-      question, network: network, name: name, output: TraceOutput(toTerminal: false, path: traceTo))
+      question, network: network.constructed(question).map(NetworkFacts.init), name: name,
+      output: TraceOutput(toTerminal: false, path: traceTo))
     var events: [GraphEvent] = []
     let keepsEvents = drawing?.isAnimated(question.graph) ?? false
     var observer: ((GraphEvent) throws -> Void)?
@@ -94,8 +95,10 @@ struct GraphCommand: ParsableCommand {
 
     var report = GraphReport(question: question, run: run, name: name)
     if check { try report.check() }
-    try output?.write(question, run.result)
-    try drawing?.write(report, events: events)
+    if run.end != .interrupted {
+      try output?.write(question, run.result)
+      try drawing?.write(report, events: events)
+    }
     if json {
       print(try report.json())
     } else {

@@ -53,14 +53,18 @@ struct GraphPictureOutput {
     guard isPage else { return try writeFile(drawing.text() + "\n", to: path) }
 
     var page = HTMLPage(title: drawing.title)
+    page.paragraph(report.summary(reading: nil))
     let changeCount = events.reduce(0) { $0 + $1.changes.count }
     if isAnimated(graph) && !events.isEmpty && changeCount <= GraphAnimation.largestChangeCount {
-      let frames = events.map { event in
-        GraphAnimation.Frame(
-          visited: event.visited,
-          changes: event.changes.map {
-            .init(node: $0.node, value: Self.value($0.value, algorithm, graph), predecessor: $0.predecessor)
-          })
+      // Loops in which nothing happened to a node are left out: the paper's networks have many.
+      let frames = events.enumerated().compactMap { index, event in
+        event == GraphEvent()
+          ? nil
+          : GraphAnimation.Frame(
+            number: index + 1, visited: event.visited,
+            changes: event.changes.map {
+              .init(node: $0.node, value: Self.value($0.value, algorithm, graph), predecessor: $0.predecessor)
+            })
       }
       page.raw(
         try GraphAnimation.markup(drawing, frames: frames, what: report.run.loops == nil ? "step" : "loop"))

@@ -9,13 +9,6 @@ extension GraphReport {
       var edges: Int
       var directed: Bool
     }
-    struct Network: Encodable {
-      var loops: Int
-      var layers: Int?
-      var width: Int?
-      var parameters: Int?
-      var digest: String?
-    }
     struct Node: Encodable {
       var node: String
       /// Absent where there is no path.
@@ -30,7 +23,9 @@ extension GraphReport {
     var source: String?
     var target: String?
     var end: String
-    var network: Network?
+    /// Absent for plain Swift.
+    var network: NetworkFacts?
+    var loops: Int?
     var dataType: String
     var seconds: Double
     /// Present if `--check` was asked for; a difference is an error.
@@ -57,9 +52,7 @@ extension GraphReport {
         file: name, nodes: graph.nodeCount, edges: graph.edges.count, directed: graph.isDirected),
       source: usesSource ? graph.name(question.source) : nil, target: question.target.map(graph.name),
       end: run.end.rawValue,
-      network: run.loops.map {
-        .init(loops: $0, layers: run.layers, width: run.width, parameters: run.parameters, digest: run.digest)
-      },
+      network: run.network, loops: run.loops,
       dataType: question.isFloat32 ? "f32" : "f64", seconds: run.seconds,
       equalToReference: isChecked ? true : nil,
       path: question.target.flatMap { graph.path(to: $0, in: result)?.map(graph.name) },

@@ -53,6 +53,7 @@ struct GraphReport {
 
   /// - Parameter rows: the most rows to show.
   func text(rows: Int) -> String {
+    guard run.end != .interrupted else { return "" }
     if let cycle = run.result.cycle, let first = cycle.first {
       let kind = question.algorithm == .bellmanFord ? "negative cycle" : "cycle"
       let weight = graph.cycleEdges(run.result).reduce(0) { $0 + graph.edges[$1].weight }
@@ -162,16 +163,16 @@ struct GraphReport {
   }
 
   /// What ran, and how fast.
-  func summary(reading: Double) -> String {
+  func summary(reading: Double?) -> String {
     var text =
       "\(name): \(Self.count(graph.nodeCount, "node", "nodes")), "
       + "\(Self.count(graph.edges.count, graph.isDirected ? "arc" : "edge", graph.isDirected ? "arcs" : "edges")), "
-      + String(format: "read in %.3f s", reading) + "\n\(question.algorithm.rawValue) \(run.end.rawValue)"
-    if let loops = run.loops, let layers = run.layers, let width = run.width {
-      text += " after \(Self.count(loops, "loop", "loops")) of \(layers) layers, width \(width)"
-      if let parameters = run.parameters, let digest = run.digest {
-        text += ", \(parameters) weights (digest \(digest))"
-      }
+      + (reading.map { String(format: "read in %.3f s", $0) + "\n" } ?? "")
+      + "\(question.algorithm.rawValue) \(run.end.rawValue)"
+    if let loops = run.loops, let network = run.network {
+      text +=
+        " after \(Self.count(loops, "loop", "loops")) of \(Self.count(network.layers, "layer", "layers")), "
+        + "width \(network.width), \(network.parameters) weights (digest \(network.digest))"
     } else {
       text += " in plain Swift"
     }

@@ -10,15 +10,17 @@ final class GraphTracer {
   private var loop = 0
 
   /// - Returns: `nil` if no trace was asked for.
-  init?(_ question: GraphQuestion, network: GraphNetwork, name: String, output: TraceOutput?) throws {
+  init?(_ question: GraphQuestion, network: NetworkFacts?, name: String, output: TraceOutput?) throws {
     guard let output else { return nil }
     graph = question.graph
     self.output = output
     values = [Double](repeating: -1, count: graph.nodeCount)
     try output.begin(
       TraceHeader(
-        family: "graph", program: "\(question.algorithm.rawValue) on \(name)", network: network.rawValue,
-        layers: 0, width: 0, parameters: 0, digest: "", columns: (0..<graph.nodeCount).map(graph.name),
+        family: "graph", program: "\(question.algorithm.rawValue) on \(name)",
+        network: network?.name ?? "plain Swift", layers: network?.layers ?? 0, width: network?.width ?? 0,
+        parameters: network?.parameters ?? 0, digest: network?.digest ?? "",
+        columns: (0..<graph.nodeCount).map(graph.name),
         values: values))
   }
 

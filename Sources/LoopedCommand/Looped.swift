@@ -43,3 +43,5 @@ extension NumpyArchive.Failure: ReportedError {}
 extension AtomicFile.Failure: ReportedError {}
 extension GraphFault: ReportedError {}
 extension GzipError: ReportedError {}
+extension CompactLimitError: ReportedError {}
+extension PaperGraphError: ReportedError {}

@@ -18,10 +18,13 @@ public struct GraphAnimation {
 
   /// What one loop did.
   public struct Frame: Encodable, Sendable {
+    /// Of the loop, counted from 1.
+    public var number: Int
     public var visited: [Int]
     public var changes: [Change]
 
-    public init(visited: [Int], changes: [Change]) {
+    public init(number: Int, visited: [Int], changes: [Change]) {
+      self.number = number
       self.visited = visited
       self.changes = changes
     }
@@ -113,7 +116,7 @@ public struct GraphAnimation {
       lines.forEach((line, i) => line.classList.toggle("marked", tree.has(i)));
       slider.value = loop;
       const list = frame.visited.slice(0, 8).map(v => names[v]).join(", ") + (frame.visited.length > 8 ? ", …" : "");
-      output.textContent = `${what} ${loop} of ${frames.length}` + (list ? `: ${list}` : "");
+      output.textContent = `${what} ${loop ? frame.number : 0} of ${frames.length ? frames[frames.length - 1].number : 0}` + (list ? `: ${list}` : "");
     };
     const stop = () => { clearInterval(timer); timer = null; player.querySelector("[data-go=play]").textContent = "▶ play"; };
     const play = () => {

@@ -52,7 +52,8 @@ import Testing
 
   @Test func animationsEscapeNames() throws {
     let frames = [
-      GraphAnimation.Frame(visited: [0], changes: [.init(node: 1, value: "</script>", predecessor: 0)])
+      GraphAnimation.Frame(
+        number: 7, visited: [0], changes: [.init(node: 1, value: "</script>", predecessor: 0)])
     ]
     let markup = try GraphAnimation.markup(
       drawing(names: ["</script><b>", "b"], edges: [(0, 1)]), frames: frames)

@@ -27,6 +27,19 @@ import Testing
     #expect(result.status == 0 && result.errors == "equal to the plain Swift algorithm's result\n")
   }
 
+  /// The same answer, whoever computes; and each says what it took.
+  @Test func networksAgree() throws {
+    let outcomes = try ["compact", "paper", "reference"].map {
+      try graph("dijkstra", "-", "--format", "edges", "-s", "a", "--network", $0, "--check", "-v")
+    }
+    #expect(Set(outcomes.map(\.output)).count == 1 && outcomes.allSatisfy { $0.status == 0 })
+    #expect(outcomes[0].errors.contains("dijkstra finished after 5 loops of 4 layers"))
+    #expect(outcomes[1].errors.contains("dijkstra finished after 25 loops of 4 layers"))
+    #expect(outcomes[2].errors.contains("in plain Swift"))
+    let none = try graph("mst", "-", "--format", "edges", "--network", "paper")
+    #expect(none.status == 1 && none.errors.contains("the paper has no network for mst"))
+  }
+
   @Test func pathsToATarget() throws {
     let found = try graph("dijkstra", "-", "--format", "edges", "-s", "a", "-t", "d")
     #expect(found.output.hasSuffix("from a to d: distance 4.5, 2 edges\n"))
@@ -89,7 +102,7 @@ import Testing
 
   @Test func largeGraphsEndInASummary() throws {
     let chain = (0..<1000).map { "\($0) \($0 + 1)\n" }.joined()
-    let result = try graph("bfs", "-", "--format", "edges", "-s", "0", input: chain)
+    let result = try graph("bfs", "-", "--format", "edges", "-s", "0", "--network", "reference", input: chain)
     #expect(result.output.contains("… 981 more rows"))
     #expect(result.output.hasSuffix("1001 of 1001 nodes reached; the farthest is 1000 at 1000\n"))
   }
