@@ -10,6 +10,7 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [
         .product(name: "Construction", package: "looped"),
+        .product(name: "GraphAlgorithms", package: "looped"),
         .product(name: "Looping", package: "looped"),
         .product(name: "Machine", package: "looped"),
         .product(name: "Reporting", package: "looped"),

@@ -19,6 +19,16 @@ enum Benchmarks {
         to: folder, markdown: MachineBenchmark.markdown(result),
         charts: ["machine": MachineBenchmark.chart(result)])
     }
+    if wants("graphs") {
+      print("graphs")
+      let result = try GraphBenchmark(
+        repetitions: isQuick ? 1 : 3,
+        sizes: isQuick ? [16, 64, 1000] : [16, 64, 256, 1024, 4096, 16_384, 100_000],
+        python: python
+      ).run()
+      try result.write(
+        to: folder, markdown: GraphBenchmark.markdown(result), charts: GraphBenchmark.charts(result))
+    }
     print("results are in \(folder.path)")
   }
 }
