@@ -78,12 +78,13 @@ import Testing
     let folder = try TemporaryFolder()
     let result = try LoopedBinary.run(
       [
-        "precision", "--fleq", "--quick", "--json", "--svg", folder.path("x.svg"), "--html",
+        "precision", "--fleq", "--graph", "--quick", "--json", "--svg", folder.path("x.svg"), "--html",
         folder.path("x.html"),
       ])
     let object = try #require(
       try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
     #expect((object["fleq"] as? [[String: Any]])?.isEmpty == false && object["subleq"] == nil)
+    #expect((object["graph"] as? [[String: Any]])?.isEmpty == false)
     for name in ["x.svg", "x.html"] {
       #expect(try String(contentsOfFile: folder.path(name), encoding: .utf8).contains("f64, bound"))
     }
