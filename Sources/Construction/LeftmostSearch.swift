@@ -7,6 +7,8 @@
 ///   `CodeTable` proves; a query that no key equals is looked for in all of them.
 ///
 /// A query of zeros, without priorities, scores 0 everywhere: column 0 wins.
+///
+/// See Documentation/CompactGraphNetworks.md for the proofs.
 final class LeftmostSearch<Scalar: BinaryFloatingPoint & Sendable> {
   enum Kind { case candidates, tournament, codes }
 

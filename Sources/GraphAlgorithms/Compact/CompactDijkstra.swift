@@ -1,6 +1,6 @@
 import Construction
 
-/// Shortest paths from a source, weights not negative: one loop extracts one node, four layers, 24 rows.
+/// Shortest paths from a source, weights not negative: one loop extracts one node, four layers.
 ///
 /// See `CompactRelaxation` for the layers. Unreached nodes keep the distance 2^96, which is below the sink's score: the
 /// run ends when all reached nodes are extracted, after (reached nodes + 1) loops.
