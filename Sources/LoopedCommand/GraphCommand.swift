@@ -94,8 +94,9 @@ struct GraphCommand: ParsableCommand {
     try trace?.end(run)
 
     var report = GraphReport(question: question, run: run, name: name)
-    if check { try report.check() }
-    if run.end != .interrupted {
+    let isChecked = check && run.end == .finished
+    if isChecked { try report.check() }
+    if run.result != GraphResult() {
       try output?.write(question, run.result)
       try drawing?.write(report, events: events)
     }
@@ -104,9 +105,9 @@ struct GraphCommand: ParsableCommand {
     } else {
       print(report.text(rows: rows == 0 ? .max : rows), terminator: "")
     }
-    if verbose || (check && !json) || run.end != .finished {
+    if verbose || (isChecked && !json) || run.end != .finished {
       var lines = run.end != .finished || verbose ? report.summary(reading: reading) + "\n" : ""
-      if check { lines += "equal to the plain Swift algorithm's result\n" }
+      if isChecked { lines += "equal to the plain Swift algorithm's result\n" }
       FileHandle.standardError.write(Data(lines.utf8))
     }
     if run.end != .finished { throw ExitCode(run.end == .interrupted ? 130 : 3) }

@@ -53,7 +53,8 @@ struct GraphReport {
 
   /// - Parameter rows: the most rows to show.
   func text(rows: Int) -> String {
-    guard run.end != .interrupted else { return "" }
+    // Interrupted before there was anything to show.
+    guard run.result != GraphResult() else { return "" }
     if let cycle = run.result.cycle, let first = cycle.first {
       let kind = question.algorithm == .bellmanFord ? "negative cycle" : "cycle"
       let weight = graph.cycleEdges(run.result).reduce(0) { $0 + graph.edges[$1].weight }

@@ -12,17 +12,21 @@ extension GraphRun {
     defer { progress.finish() }
     var events = CompactEvents(question, extracts: machine.network.extractedRow != nil)
     let report = observe.map { observe in { try observe(events.event($0)) } }
-    do {
-      let outcome = try machine.run(
-        on: question.graph, source: usesSource ? question.source : nil, isFloat32: question.isFloat32,
-        progress: { try progress.update($0) }, observe: report)
-      result = outcome.result
-      // Bellman and Ford end at their limit where there is a negative cycle.
-      if outcome.halt == .limit && algorithm != .bellmanFord { end = .loopLimit }
-    } catch is Interrupted {
-      end = .interrupted
+    let outcome = try machine.run(
+      on: question.graph, source: usesSource ? question.source : nil, isFloat32: question.isFloat32,
+      progress: { loops in
+        progress.show(loops)
+        return !Interrupt.isRequested
+      }, observe: report)
+    // Whatever was found before Ctrl-C is a result, of fewer loops.
+    result = outcome.result
+    switch outcome.halt {
+    case .rule(CompactMachine.stopped): end = .interrupted
+    // Bellman and Ford end at their limit where there is a negative cycle.
+    case .limit where algorithm != .bellmanFord: end = .loopLimit
+    default: break
     }
-    loops = progress.done
+    loops = outcome.loops
   }
 
   mutating func runPaper<Scalar: BinaryFloatingPoint & Sendable>(
@@ -90,10 +94,14 @@ private struct LoopProgress {
     Interrupt.install()
   }
 
-  /// - Throws: `GraphRun.Interrupted`.
-  mutating func update(_ loops: Int) throws {
+  mutating func show(_ loops: Int) {
     done = loops
     if loops & 63 == 0 { bar.update(loops) }
+  }
+
+  /// - Throws: `GraphRun.Interrupted`.
+  mutating func update(_ loops: Int) throws {
+    show(loops)
     if Interrupt.isRequested { throw GraphRun.Interrupted() }
   }
 

@@ -77,7 +77,7 @@ struct GraphBenchmark {
       }
       rows.append(ResultRow(size: size, measurements: measurements, comparisons: comparisons))
       let times = Self.algorithms.map { algorithm in
-        String(format: "%@ %.3f s", algorithm.rawValue, measurements["\(algorithm.rawValue) exact"]!.median)
+        algorithm.rawValue + String(format: " %.3f s", measurements["\(algorithm.rawValue) exact"]!.median)
       }
       print("  \(size) nodes: \(times.joined(separator: ", "))")
     }

@@ -50,6 +50,9 @@ public struct CompactMachine: Sendable {
     public var columnCount: Int
   }
 
+  /// The name of the halting rule that `progress` is.
+  public static let stopped = "stopped"
+
   public let network: any CompactGraphNetwork
   public var executor: Executor
 
@@ -61,19 +64,20 @@ public struct CompactMachine: Sendable {
   /// - Parameters:
   ///   - isFloat32: the data type of the run, float32 or float64.
   ///   - observe: told of every loop; costs O(nodes) per loop.
-  ///   - progress: told the number of loops done, after every loop; throw to interrupt.
+  ///   - progress: told the number of loops done, after every loop; `false` ends the run (`Halt.rule(stopped)`)
+  ///     with the result as far as it came.
   /// - Throws: `CompactLimitError` before anything runs, if the graph is not one the network can run on exactly;
   ///   `ExecutionError` if the exact executor's premises do not hold; what `progress` throws.
   public func run(
     on graph: Graph, source: Int? = nil, isFloat32: Bool = true,
-    progress: ((Int) throws -> Void)? = nil, observe: ((LoopReport) throws -> Void)? = nil
+    progress: ((Int) throws -> Bool)? = nil, observe: ((LoopReport) throws -> Void)? = nil
   ) throws -> Outcome {
     try isFloat32
       ? run(Float.self, graph, source, progress, observe) : run(Double.self, graph, source, progress, observe)
   }
 
   private func run<Scalar: BinaryFloatingPoint & Sendable>(
-    _ type: Scalar.Type, _ graph: Graph, _ source: Int?, _ progress: ((Int) throws -> Void)?,
+    _ type: Scalar.Type, _ graph: Graph, _ source: Int?, _ progress: ((Int) throws -> Bool)?,
     _ observe: ((LoopReport) throws -> Void)?
   ) throws -> Outcome {
     try network.checkLimits(graph, source: source, as: type)
@@ -91,19 +95,22 @@ public struct CompactMachine: Sendable {
 
   private func run<Scalar, Body: LoopBody>(
     _ body: Body, _ initial: ResidualStream<Scalar>, _ graph: Graph, _ source: Int?,
-    _ progress: ((Int) throws -> Void)?, _ observe: ((LoopReport) throws -> Void)?
+    _ progress: ((Int) throws -> Bool)?, _ observe: ((LoopReport) throws -> Void)?
   ) throws -> Outcome where Body.State == ResidualStream<Scalar> {
     var state = initial
     var observer = observe.map { LoopObserver(network, graph.nodeCount, initial, report: $0) }
     var loop = Loop(
       body: body, limit: network.loopLimit(nodeCount: graph.nodeCount),
       haltingRules: network.haltingRules(graph, as: Scalar.self))
+    if let progress {
+      loop.haltingRules.append(HaltingRule(Self.stopped) { _, loops in try !progress(loops) })
+    }
     let (loops, halt) = try loop.run(&state) { state, loops in
       try observer?.loopEnded(state, loops)
-      try progress?(loops)
     }
+    let isSettled = halt != .limit && halt != .rule(Self.stopped)
     return Outcome(
-      result: network.coda(state, graph, source: source, isSettled: halt != .limit), loops: loops, halt: halt,
+      result: network.coda(state, graph, source: source, isSettled: isSettled), loops: loops, halt: halt,
       width: state.width, columnCount: state.columnCount)
   }
 }
