@@ -33,7 +33,8 @@ let package = Package(
       dependencies: [
         "GraphAlgorithms", "Machine", "Reporting", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ],
+      resources: [.embedInCode("Resources")]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),

@@ -32,15 +32,32 @@ struct GraphPictureOutput {
   func isAnimated(_ graph: Graph) -> Bool { isPage && graph.nodeCount <= GraphAnimation.largestNodeCount }
 
   func write(_ report: GraphReport, events: [GraphEvent]) throws {
+    let picture = GraphPicture(report)
+    guard isPage else { return try writeFile(picture.drawing.text() + "\n", to: path) }
+    var page = HTMLPage(title: picture.drawing.title)
+    page.paragraph(report.summary(reading: nil))
+    page.raw(try picture.markup(isAnimated(report.graph) ? events : []))
+    page.preformatted(report.text(rows: 500))
+    try writeFile(page.text, to: path)
+  }
+}
+
+/// A graph with what an algorithm found on it, ready to be drawn.
+struct GraphPicture {
+  private let report: GraphReport
+  let drawing: GraphDrawing
+
+  init(_ report: GraphReport) {
+    self.report = report
     let graph = report.graph
     let result = report.run.result
     let algorithm = report.question.algorithm
     let marked = Set(
       graph.treeEdges(result, takesBothWays: algorithm == .minimumSpanningTree) + graph.cycleEdges(result))
-    let groups = groups(result, graph.nodeCount)
-    let drawing = GraphDrawing(
+    let groups = Self.groups(result, graph.nodeCount)
+    drawing = GraphDrawing(
       title: "\(algorithm.rawValue) on \(report.name)", names: (0..<graph.nodeCount).map(graph.name),
-      values: values(report), groups: groups,
+      values: Self.values(report), groups: groups,
       edges: graph.edges.enumerated().map { index, edge in
         let isInside =
           groups[edge.source] >= 0 && result.components?[edge.source] == result.components?[edge.target]
@@ -50,29 +67,24 @@ struct GraphPictureOutput {
           isMarked: marked.contains(index) || isInside)
       },
       isDirected: graph.isDirected, root: report.question.source)
-    guard isPage else { return try writeFile(drawing.text() + "\n", to: path) }
+  }
 
-    var page = HTMLPage(title: drawing.title)
-    page.paragraph(report.summary(reading: nil))
+  /// The drawing, or the way to it loop by loop if there are events and they fit a page.
+  func markup(_ events: [GraphEvent]) throws -> String {
     let changeCount = events.reduce(0) { $0 + $1.changes.count }
-    if isAnimated(graph) && !events.isEmpty && changeCount <= GraphAnimation.largestChangeCount {
-      // Loops in which nothing happened to a node are left out: the paper's networks have many.
-      let frames = events.enumerated().compactMap { index, event in
-        event == GraphEvent()
-          ? nil
-          : GraphAnimation.Frame(
-            number: index + 1, visited: event.visited,
-            changes: event.changes.map {
-              .init(node: $0.node, value: Self.value($0.value, algorithm, graph), predecessor: $0.predecessor)
-            })
-      }
-      page.raw(
-        try GraphAnimation.markup(drawing, frames: frames, what: report.run.loops == nil ? "step" : "loop"))
-    } else {
-      page.raw(drawing.text())
+    guard !events.isEmpty && changeCount <= GraphAnimation.largestChangeCount else { return drawing.text() }
+    // Loops in which nothing happened to a node are left out: the paper's networks have many.
+    let (algorithm, graph) = (report.question.algorithm, report.graph)
+    let frames = events.enumerated().compactMap { index, event in
+      event == GraphEvent()
+        ? nil
+        : GraphAnimation.Frame(
+          number: index + 1, visited: event.visited,
+          changes: event.changes.map {
+            .init(node: $0.node, value: Self.value($0.value, algorithm, graph), predecessor: $0.predecessor)
+          })
     }
-    page.preformatted(report.text(rows: 500))
-    try writeFile(page.text, to: path)
+    return try GraphAnimation.markup(drawing, frames: frames, what: report.run.loops == nil ? "step" : "loop")
   }
 
   private static func value(_ value: Double, _ algorithm: GraphAlgorithm, _ graph: Graph) -> String {
@@ -84,7 +96,7 @@ struct GraphPictureOutput {
     }
   }
 
-  private func values(_ report: GraphReport) -> [String] {
+  private static func values(_ report: GraphReport) -> [String] {
     let graph = report.graph
     let result = report.run.result
     var values = [String](repeating: "", count: graph.nodeCount)
@@ -104,7 +116,7 @@ struct GraphPictureOutput {
   }
 
   /// Components by their size: the largest has the first colour, single nodes have none.
-  private func groups(_ result: GraphResult, _ nodeCount: Int) -> [Int] {
+  private static func groups(_ result: GraphResult, _ nodeCount: Int) -> [Int] {
     guard let components = result.components else { return [Int](repeating: -1, count: nodeCount) }
     var sizes: [Int: Int] = [:]
     for component in components { sizes[component, default: 0] += 1 }

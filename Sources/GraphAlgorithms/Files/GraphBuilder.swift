@@ -11,6 +11,11 @@ public struct GraphSource: Sendable {
   public var heaviestEdge: SourceError?
 }
 
+extension GraphSource {
+  /// A graph that comes from no file: no edge can be blamed by its line.
+  public init(graph: Graph) { self.graph = graph }
+}
+
 /// Collects what a reader finds; checks weights; numbers nodes.
 struct GraphBuilder {
   var table = NodeTable()

@@ -12,7 +12,7 @@ struct TourCommand: ParsableCommand {
   @Option(help: "Where the report goes.")
   var report = "looped-tour.html"
 
-  private static let stops: [any TourStop] = [MachineStop(), FleqStop()]
+  private static let stops: [any TourStop] = [MachineStop(), FleqStop(), GraphStop()]
 
   func run() throws {
     var page = HTMLPage(title: "A tour of looped transformers")
