@@ -45,3 +45,4 @@ extension GraphFault: ReportedError {}
 extension GzipError: ReportedError {}
 extension CompactLimitError: ReportedError {}
 extension PaperGraphError: ReportedError {}
+extension GraphSubleqError: ReportedError {}

@@ -12,7 +12,7 @@ struct MachineRun {
   /// 0 for none.
   let limit: Int
   var streams = StandardStreams(isQuiet: false)
-  private(set) var instructions = 0
+  var instructions = 0
   /// `nil` if it was interrupted.
   private(set) var end: SubleqEnd?
   private(set) var seconds = 0.0
@@ -82,6 +82,19 @@ struct MachineRun {
       ).end
     } catch is Interrupted {}
     try output?.end(loops: count, halt: end?.description ?? "interrupted")
+  }
+
+  /// Runs `work` on a network, and notes how it ended, how long it took, and what is in memory then.
+  mutating func measure(
+    _ network: ConstructedNetwork, _ work: (inout MachineRun) throws -> SubleqEnd?, memory words: () -> [Int?]
+  ) throws {
+    self.network = network
+    let start = ContinuousClock.now
+    defer {
+      seconds = (ContinuousClock.now - start) / .seconds(1)
+      memory = words()
+    }
+    end = try work(&self)
   }
 
   private var reason: String { end?.description ?? "interrupted" }

@@ -23,8 +23,11 @@ struct RunCommand: ParsableCommand {
   var format: ProgramSource.Format?
   @Option(help: "exact (fast), dense (every column attends to every column), or interpreter (no network).")
   var executor = Executor.exact
-  @Option(help: "For the paper's machine (.csv): paper (ten layers) or compact (four).")
-  var network = SeparateRun.Network.compact
+  @Option(
+    help:
+      "unified (default) or graph for programs in one memory, paper or compact (default) for the paper's programs (.csv)."
+  )
+  var network: Network?
   @Option(help: "The network's numbers: f16, f32 or f64.")
   var dataType: DataType?
   @Option(help: "Dense only: softmax with this inverse temperature instead of hard attention.")
@@ -85,6 +88,11 @@ struct RunCommand: ParsableCommand {
 
   private func run(_ image: MemoryImage, name: String, cells: Int) throws {
     let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
+    guard network == nil || network == .unified || network == .graph else {
+      throw CommandError(
+        "the \(network!) network runs programs for separate memories (.csv)",
+        hint: "--network unified, or graph")
+    }
     Interrupt.install()
     var run = MachineRun(name: name, image: image, cells: cells, dialect: dialect, limit: limit)
     run.streams = StandardStreams(isQuiet: json || trace)
@@ -93,6 +101,8 @@ struct RunCommand: ParsableCommand {
         throw CommandError("a trace needs a network: leave out --executor")
       }
       try run.interpret()
+    } else if network == .graph {
+      try run.executeOnGraphNetwork(self)
     } else {
       let network = try UnifiedSubleqNetwork(cells: cells, dialect: dialect)
       let fitsFloat = bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)

@@ -47,14 +47,19 @@ struct SeparateRun {
       }
       try interpret()
     } else {
-      let type = command.network.type
+      guard let kind = Network(rawValue: command.network?.rawValue ?? Network.compact.rawValue) else {
+        throw CommandError(
+          "\(name) has separate memories, which the \(command.network!) network has not",
+          hint: "--network paper or compact")
+      }
+      let type = kind.type
       let dataType =
         command.dataType ?? (command.bits <= type.largestWordBits(in: Float.self) ? .f32 : .f64)
       guard let scalar = dataType.scalar else { throw CommandError("this platform has no \(dataType)") }
       let widest = type.largestWordBits(in: scalar)
       guard command.bits <= widest else {
         throw CommandError(
-          "the \(command.network) network is exact up to \(widest) bits in \(dataType), not \(command.bits)",
+          "the \(kind) network is exact up to \(widest) bits in \(dataType), not \(command.bits)",
           hint: dataType == .f64 ? "fewer --bits" : "--data-type f64, or fewer --bits")
       }
       let network = try type.init(for: program, wordBits: command.bits)

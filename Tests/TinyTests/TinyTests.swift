@@ -9,6 +9,12 @@ import Testing
     #expect(result.errors.contains("halted after 55 instructions"))
   }
 
+  @Test func theSameProgramRunsByTheMeansOfGraphNetworks() throws {
+    let result = try LoopedBinary.run(["run", "calculator", "--network", "graph"], input: "7*6\n")
+    #expect(result.output == "42\n" && result.status == 0)
+    #expect(try LoopedBinary.run(["run", "hello", "--network", "paper"]).status == 1)
+  }
+
   @Test func programsReadTheirInput() throws {
     #expect(try LoopedBinary.run(["run", "calculator"], input: "12*12\n").output == "144\n")
   }
