@@ -18,9 +18,15 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "TextFiles"),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .target(name: "CKernels"),
+    .target(
+      name: "Tensors",
+      dependencies: ["CKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
+    .target(name: "Gradients", dependencies: ["CKernels", "Looping", "Tensors"]),
+    .target(name: "Layers", dependencies: ["Gradients", "Tensors"]),
     .target(name: "Looping"),
     .target(name: "Reporting", dependencies: ["Looping"]),
-    .target(name: "Tensors"),
     .target(
       name: "Construction", dependencies: ["Looping", "Tensors"],
       resources: [.embedInCode("Export/run_network.py")]),
@@ -35,8 +41,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.embedInCode("Resources")]),
+    .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors"]),
+    .testTarget(name: "GradientsTests", dependencies: ["CKernels", "Gradients", "Layers", "Tensors"]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Tensors"]),

@@ -13,6 +13,8 @@ setup_swift() {
   if ! command -v git >/dev/null 2>&1; then need_packages git; fi
   # Compressed graph files; macOS has zlib in its SDK.
   if [ "$(uname)" = Linux ] && [ ! -e /usr/include/zlib.h ]; then need_packages zlib1g-dev; fi
+  # oneDNN: matrix products. On macOS Accelerate takes its place.
+  if [ "$(uname)" = Linux ] && [ ! -e /usr/include/oneapi/dnnl/dnnl.h ]; then need_packages libdnnl-dev; fi
 }
 
 # need_packages NAME ...: installs Debian packages, or says what to type where it may not.

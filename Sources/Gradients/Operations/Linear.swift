@@ -1,0 +1,102 @@
+import CKernels
+import Tensors
+
+/// y = x Wᵀ + b, and with a residual, y = residual + x Wᵀ + b: one product for all rows of the batch.
+///
+/// - Parameters:
+///   - x: [..., inputs]. - weight: [outputs, inputs]. - bias: [outputs], or none.
+///   - residual: [..., outputs]: what the layer's output is added to, in the pass that adds the bias.
+/// - Returns: [..., outputs].
+public func linear(
+  _ x: Variable, _ weight: Variable, _ bias: Variable? = nil, addingTo residual: Variable? = nil
+) -> Variable {
+  let product = LinearProduct(x, weight, bias)
+  let y = product.forward()
+  if let bias {
+    Elementwise.addBias(y, bias.value, residual: residual?.value)
+  } else if let residual {
+    Elementwise.add(y, residual.value, into: y)
+  }
+  precondition(residual.map { $0.value.count == y.count } ?? true, "the residual has another shape")
+  let (residualSlot, biasSlot) = (residual?.slot, bias?.slot)
+  return Tape.result(y, of: [x, weight, bias, residual]) { gradient in
+    residualSlot?.accumulate(gradient)
+    if let biasSlot { sumColumns(of: gradient, into: biasSlot) }
+    product.backward(gradient)
+  }
+}
+
+/// y = gelu(x Wᵀ + b): bias and activation in one pass over the product, forward and backward.
+///
+/// Without a tape, the pre-activation is overwritten. Shapes as in `linear`.
+public func linearGELU(_ x: Variable, _ weight: Variable, _ bias: Variable) -> Variable {
+  let product = LinearProduct(x, weight, bias)
+  let u = product.forward()
+  let y = Tape.records([x, weight, bias]) ? Tensor(uninitialized: u.shape) : u
+  let (rows, columns) = (u.rows, u.columns)
+  let (input, offset, output) = (u.pointer, bias.value.pointer, y.pointer)
+  WorkerPool.shared.run(rows, grain: Elementwise.rowGrain(columns: columns)) { range, _ in
+    let start = range.lowerBound * columns
+    ck_bias_gelu_forward(input + start, offset, output + start, range.count, columns)
+  }
+  let biasSlot = bias.slot
+  return Tape.result(
+    y, of: [x, weight, bias],
+    overwriting: { gradient, du in
+      let (dy, out, input) = (gradient.pointer, du.pointer, u.pointer)
+      Elementwise.sumRows(rows: rows, columns: columns, into: [(biasSlot, columns)]) { range, sums in
+        let start = range.lowerBound * columns
+        ck_bias_gelu_backward(input + start, dy + start, out + start, sums, range.count, columns)
+      }
+      product.backward(du)
+    })
+}
+
+func sumColumns(of gradient: Tensor, into slot: GradientSlot) {
+  let (dy, columns) = (gradient.pointer, gradient.columns)
+  Elementwise.sumRows(rows: gradient.rows, columns: columns, into: [(slot, columns)]) { range, sums in
+    ck_column_sums(dy + range.lowerBound * columns, sums, range.count, columns)
+  }
+}
+
+/// The three products of a linear layer: y = x Wᵀ, dx = dy W, dW = dyᵀ x.
+struct LinearProduct {
+  let x: Tensor
+  let weight: Tensor
+  let xSlot: GradientSlot?
+  let weightSlot: GradientSlot?
+  let inputs: Int
+  let outputs: Int
+
+  init(_ x: Variable, _ weight: Variable, _ bias: Variable?) {
+    precondition(
+      weight.shape.count == 2 && weight.shape[1] == x.value.columns,
+      "a linear layer of weights \(weight.shape) on \(x.shape)")
+    precondition(bias.map { $0.value.count == weight.shape[0] } ?? true, "a bias of \(bias!.shape)")
+    self.x = x.value
+    self.weight = weight.value
+    xSlot = x.slot
+    weightSlot = weight.slot
+    outputs = weight.shape[0]
+    inputs = weight.shape[1]
+  }
+
+  func forward() -> Tensor {
+    let y = Tensor(uninitialized: x.shape.dropLast() + [outputs])
+    gemm(x.pointer, weight.pointer, into: y.pointer, m: x.rows, n: outputs, k: inputs, transposesB: true)
+    return y
+  }
+
+  func backward(_ gradient: Tensor) {
+    weightSlot?.accumulate(shape: weight.shape) { sum, adds in
+      gemm(
+        gradient.pointer, x.pointer, into: sum.pointer, m: outputs, n: inputs, k: x.rows, transposesA: true,
+        beta: adds ? 1 : 0)
+    }
+    xSlot?.accumulate(shape: x.shape) { sum, adds in
+      gemm(
+        gradient.pointer, weight.pointer, into: sum.pointer, m: x.rows, n: inputs, k: outputs,
+        beta: adds ? 1 : 0)
+    }
+  }
+}
