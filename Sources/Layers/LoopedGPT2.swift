@@ -1,0 +1,89 @@
+import Gradients
+import Tensors
+
+/// How the input reaches every loop of a looped model. Y is the state, P the embedded input.
+public enum Injection: String, CaseIterable, Sendable {
+  /// Y₀ = P, Y ← f(Y): the input is seen once.
+  case none
+  /// Y₀ = 0, Y ← f(Y + P).
+  case additive
+  /// Y₀ = 0, Y ← f(Y + a P) with a learned number a, 1 at first.
+  case scaled
+  /// Y₀ = 1, Y ← f(Y · P).
+  case multiplicative
+}
+
+/// A looped transformer that reads vectors and predicts numbers: read-in, the same backbone in every loop, read-out.
+///
+///     P = readIn(prompt);  Y ← backbone(inject(Y, P)), b times;  ŷ_t = readOut(Y_t) after every loop t
+///
+/// Positions and final norm belong to the backbone, and so to every loop. Read-in and read-out keep PyTorch's own
+/// initialisation, the backbone has GPT-2's. Source: Yang et al., arXiv 2311.12424, section 4, and their code.
+public struct LoopedGPT2: Module {
+  public let readIn: Linear
+  public let backbone: GPT2Backbone
+  public let readOut: Linear
+  /// The learned number of `Injection.scaled`.
+  public let injectionScale: Parameter?
+  public let injection: Injection
+
+  /// - Parameters:
+  ///   - inputs: coordinates of a token. - outputs: numbers predicted per token. - tokens: the longest sequence.
+  ///   - depth: layers of the backbone; a loop applies all of them.
+  public init(
+    inputs: Int, outputs: Int = 1, tokens: Int, width: Int, heads: Int, depth: Int = 1,
+    injection: Injection = .additive, random: inout RandomStream
+  ) {
+    readIn = Linear(inputs: inputs, outputs: width, random: &random)
+    backbone = GPT2Backbone(tokens: tokens, width: width, heads: heads, depth: depth, random: &random)
+    readOut = Linear(inputs: width, outputs: outputs, random: &random)
+    injectionScale = injection == .scaled ? Parameter(Tensor([1])) : nil
+    self.injection = injection
+  }
+
+  /// The state before the first loop, for the embedded prompt.
+  public func initialState(_ prompt: Variable) -> Variable {
+    switch injection {
+    case .none: prompt
+    case .additive, .scaled: Variable(Tensor(zeros: prompt.shape))
+    case .multiplicative: Variable(Tensor(repeating: 1, prompt.shape))
+    }
+  }
+
+  /// One loop: the next state.
+  public func loop(_ state: Variable, _ prompt: Variable) -> Variable {
+    switch injection {
+    case .none: backbone(state)
+    case .additive: backbone(state + prompt)
+    case .scaled: backbone(state + scaled(prompt, by: injectionScale!))
+    case .multiplicative: backbone(state * prompt)
+    }
+  }
+
+  /// The loss of training: the mean over the loops of the window of the mean squared error at every second token.
+  ///
+  /// - Parameters:
+  ///   - prompts: [batch, tokens, inputs], x and y tokens in turn, x first.
+  ///   - targets: [batch, x tokens, outputs].
+  public func loss(_ prompts: Tensor, targets: Tensor, window: LoopWindow) -> Variable {
+    let prompt = readIn(Variable(prompts))
+    let (_, losses) = window.run(initialState(prompt)) { state, _ in
+      loop(state, prompt)
+    } loss: { state, _ in
+      squaredError(readOut(takingTokens(state, by: 2)), targets)
+    }
+    return mean(of: losses)
+  }
+
+  /// The predictions after every loop, [batch, x tokens, outputs] each.
+  public func predictions(_ prompts: Tensor, loops: Int) -> [Tensor] {
+    Tape.withoutRecording {
+      let prompt = readIn(Variable(prompts))
+      var state = initialState(prompt)
+      return (0..<loops).map { _ in
+        state = loop(state, prompt)
+        return readOut(takingTokens(state, by: 2)).value
+      }
+    }
+  }
+}
