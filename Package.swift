@@ -41,6 +41,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.embedInCode("Resources")]),
+    .executableTarget(
+      name: "TrainingProbe",
+      dependencies: [
+        "CKernels", "Gradients", "Layers", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors"]),
     .testTarget(name: "GradientsTests", dependencies: ["CKernels", "Gradients", "Layers", "Tensors"]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
