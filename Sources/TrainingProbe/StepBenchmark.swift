@@ -62,7 +62,8 @@ struct StepBenchmark: ParsableCommand {
       ("milliseconds", median * 1000), ("fastest_milliseconds", times[0] * 1000), ("gflop", work / 1e9),
       ("gflops", rate), ("processor_milliseconds", processorSeconds * 1000),
       ("gflop_per_processor_second", work / processorSeconds / 1e9),
-      ("product_gflop_per_processor_second", Self.productRatePerProcessorSecond()), ("product_gflops", peak), ("fraction_of_product", rate / peak),
+      ("product_gflop_per_processor_second", Self.productRatePerProcessorSecond()), ("product_gflops", peak),
+      ("fraction_of_product", rate / peak),
       ("product_of_qkv_gflops", shapes[0]), ("product_of_output_gflops", shapes[1]),
       ("product_of_expand_gflops", shapes[2]), ("product_of_contract_gflops", shapes[3]),
       ("tensor_peak_mib", Double(TensorMemory.shared.use.peakBytes) / 1_048_576),
@@ -70,10 +71,13 @@ struct StepBenchmark: ParsableCommand {
     ]
     if json {
       let members = results.map { "\"\($0.0)\": \($0.1)" }
-      print("{\"setting\": \"\(setting.rawValue)\", \"kernels\": \"\(KernelLevel.current)\", ", terminator: "")
+      print(
+        "{\"setting\": \"\(setting.rawValue)\", \"kernels\": \"\(KernelLevel.current)\", ", terminator: "")
       print("\(members.joined(separator: ", "))}")
     } else {
-      print("\(setting.rawValue): width \(width), \(tokens) tokens, batch \(batch), \(loops) loops, ", terminator: "")
+      print(
+        "\(setting.rawValue): width \(width), \(tokens) tokens, batch \(batch), \(loops) loops, ",
+        terminator: "")
       print("\(window.taped.count) taped, kernels \(KernelLevel.current), \(FastestMultiplier.shared.name)")
       for (name, value) in results {
         print("  \(name.padding(toLength: 28, withPad: " ", startingAt: 0)) \(String(format: "%.2f", value))")
