@@ -6,6 +6,9 @@ let package = Package(
   platforms: [.macOS(.v14)],
   products: [
     .executable(name: "looped", targets: ["LoopedCommand"]),
+    .library(name: "Tensors", targets: ["Tensors"]),
+    .library(name: "Gradients", targets: ["Gradients"]),
+    .library(name: "Layers", targets: ["Layers"]),
     .library(name: "Looping", targets: ["Looping"]),
     .library(name: "Construction", targets: ["Construction"]),
     .library(name: "Machine", targets: ["Machine"]),

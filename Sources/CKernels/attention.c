@@ -136,12 +136,24 @@ static void copy_rows(const float *x, ptrdiff_t stride, float *y, ptrdiff_t widt
   memset(y, 0, (size_t)((padded - tokens) * width) * sizeof *y);
 }
 
-// Rows of head_size to columns: y[c][t], with `padded` columns, zero from `tokens` on.
+// Rows of head_size to columns: y[c][t], with `padded` columns, zero from `tokens` on. Four coordinates at a time, so
+// that a cache line of a row is read four times less often.
 static void transpose(const float *x, ptrdiff_t stride, float *y, ptrdiff_t padded, ptrdiff_t tokens,
                       ptrdiff_t head_size) {
-  for (ptrdiff_t t0 = 0; t0 < padded; t0 += LANES)
-    for (ptrdiff_t c = 0; c < head_size; c++)
-      for (ptrdiff_t t = t0; t < t0 + LANES; t++) y[c * padded + t] = t < tokens ? x[t * stride + c] : 0;
+  ptrdiff_t c = 0;
+  for (; c + 4 <= head_size; c += 4) {
+    float *const a = y + c * padded, *const b = a + padded, *const d = b + padded, *const e = d + padded;
+    for (ptrdiff_t t = 0; t < tokens; t++) {
+      const float *const row = x + t * stride + c;
+      a[t] = row[0];
+      b[t] = row[1];
+      d[t] = row[2];
+      e[t] = row[3];
+    }
+  }
+  for (; c < head_size; c++)
+    for (ptrdiff_t t = 0; t < tokens; t++) y[c * padded + t] = x[t * stride + c];
+  for (c = 0; c < head_size; c++) memset(y + c * padded + tokens, 0, (size_t)(padded - tokens) * sizeof *y);
 }
 
 static void AT(attention_forward)(const float *q, const float *k, const float *v, ptrdiff_t stride, float *out,

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Tensors
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,6 +14,16 @@ struct DoctorCommand: ParsableCommand {
     print("memory      \(process.physicalMemory >> 20) MiB")
     for (feature, present) in Self.features {
       print("\(feature.padding(toLength: 12, withPad: " ", startingAt: 0))\(present ? "yes" : "no")")
+    }
+    let (rate, threads) = (ProductRate.measure(1024, 1024, 1024), WorkerPool.shared.threads)
+    print("kernels     \(KernelLevel.current), \(threads) threads")
+    print(
+      "products    \(Int(rate.rounded())) GFLOP/s (\(FastestMultiplier.shared.name), f32, 1024 × 1024 × 1024)"
+    )
+    if KernelLevel.avx2.isAvailable, rate / Double(threads) < ProductRate.suspicious {
+      print(
+        "warning: products are slow for this processor; is it busy, or is \(FastestMultiplier.shared.name) an old one?"
+      )
     }
   }
 

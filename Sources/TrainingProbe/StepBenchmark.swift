@@ -53,10 +53,10 @@ struct StepBenchmark: ParsableCommand {
     let work = pass * Double(loops + recomputed + 2 * window.taped.count)
     let median = times[times.count / 2]
     let rate = work / median / 1e9
-    let peak = Self.productRate(2048, 2048, 2048)
+    let peak = ProductRate.measure(2048, 2048, 2048)
     let shapes = [
-      Self.productRate(rows, 3 * width, width), Self.productRate(rows, width, width),
-      Self.productRate(rows, 4 * width, width), Self.productRate(rows, width, 4 * width),
+      ProductRate.measure(rows, 3 * width, width), ProductRate.measure(rows, width, width),
+      ProductRate.measure(rows, 4 * width, width), ProductRate.measure(rows, width, 4 * width),
     ]
     let results: [(String, Double)] = [
       ("milliseconds", median * 1000), ("fastest_milliseconds", times[0] * 1000), ("gflop", work / 1e9),
@@ -99,21 +99,7 @@ struct StepBenchmark: ParsableCommand {
 
   static func productRatePerProcessorSecond() -> Double {
     let before = processorSeconds()
-    for _ in 0..<3 { _ = productRate(1024, 1024, 1024) }
+    _ = ProductRate.measure(1024, 1024, 1024, repeats: 15)
     return 15 * 2 * 1.073741824 / (processorSeconds() - before)
-  }
-
-  /// GFLOP/s of products of this size on all threads: the best of five.
-  static func productRate(_ m: Int, _ n: Int, _ k: Int) -> Double {
-    var random = RandomStream(seed: 2)
-    let (a, b) = (random.uniform([m, k], from: -1, to: 1), random.uniform([n, k], from: -1, to: 1))
-    let c = Tensor(uninitialized: [m, n])
-    let clock = ContinuousClock()
-    let best = (0..<5).map { _ in
-      clock.measure {
-        gemm(a.pointer, b.pointer, into: c.pointer, m: m, n: n, k: k, transposesB: true)
-      } / .seconds(1)
-    }.min()!
-    return 2 * Double(m) * Double(n) * Double(k) / best / 1e9
   }
 }
