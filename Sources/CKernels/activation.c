@@ -1,4 +1,5 @@
-// GELU (the tanh form of GPT-2) and SwiGLU, forward and backward, also with the bias of the linear layer before.
+// GELU (the tanh form of GPT-2), SwiGLU and leaky ReLU, forward and backward; GELU also with the bias of the linear
+// layer before it.
 // Not the erf form of GELU.
 //
 // gelu(x) = x/2 (1 + tanh u) = x σ(2u) with u = √(2/π) (x + 0.044715 x³), because 1 + tanh u = 2 σ(2u): one
@@ -51,6 +52,13 @@ static void swiglu_backward_scalar(const float *x, const float *dy, float *dx, p
     }
 }
 
+static void leaky_relu_forward_scalar(const float *x, float slope, float *y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = x[i] > 0 ? x[i] : slope * x[i];
+}
+static void leaky_relu_backward_scalar(const float *x, const float *dy, float slope, float *dx, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) dx[i] = x[i] > 0 ? dy[i] : slope * dy[i];
+}
+
 #define FAMILY "activation.c"
 #include "each_level.h"
 
@@ -70,6 +78,13 @@ void ck_swiglu_forward(const float *x, float *y, ptrdiff_t rows, ptrdiff_t colum
 }
 void ck_swiglu_backward(const float *x, const float *dy, float *dx, ptrdiff_t rows, ptrdiff_t columns) {
   DISPATCH(swiglu_backward, x, dy, dx, rows, columns)
+}
+
+void ck_leaky_relu_forward(const float *x, float slope, float *y, ptrdiff_t count) {
+  DISPATCH(leaky_relu_forward, x, slope, y, count)
+}
+void ck_leaky_relu_backward(const float *x, const float *dy, float slope, float *dx, ptrdiff_t count) {
+  DISPATCH(leaky_relu_backward, x, dy, slope, dx, count)
 }
 
 #else
@@ -166,6 +181,24 @@ static void AT(swiglu_backward)(const float *x, const float *dy, float *dx, ptrd
       store_part(dx + columns + c, d * g * s, rest);
     }
   }
+}
+
+static void AT(leaky_relu_forward)(const float *x, float slope, float *y, ptrdiff_t count) {
+  ptrdiff_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const vf v = load(x + i);
+    store(y + i, choose(v > 0, v, slope * v));
+  }
+  for (; i < count; i++) y[i] = x[i] > 0 ? x[i] : slope * x[i];
+}
+
+static void AT(leaky_relu_backward)(const float *x, const float *dy, float slope, float *dx, ptrdiff_t count) {
+  ptrdiff_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const vf d = load(dy + i);
+    store(dx + i, choose(load(x + i) > 0, d, slope * d));
+  }
+  for (; i < count; i++) dx[i] = x[i] > 0 ? dy[i] : slope * dy[i];
 }
 
 #undef sigmoid

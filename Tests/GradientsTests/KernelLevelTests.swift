@@ -67,6 +67,8 @@ import Testing
     expectEqualLevels([all, columns, all, all, columns, all, all, 2 * all, all, 2 * all]) { p in
       ck_gelu_forward(p[5], p[6], all)
       ck_gelu_backward(p[5], p[6], p[6], all)
+      ck_leaky_relu_backward(p[5], p[6], 0.1, p[6], all)
+      ck_leaky_relu_forward(p[5], -0.1, p[5], all)
       ck_bias_gelu_forward(p[0], p[1], p[2], rows, columns)
       ck_bias_gelu_backward(p[0], p[3], p[3], p[4], rows, columns)
       ck_swiglu_forward(p[7], p[8], rows, columns)

@@ -67,6 +67,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [Float(0), 0.01, -0.5]) func leakyRectifiers(_ slope: Float) {
+    expectGradients([[3, 37]]) {
+      leakyReLU($0[0], slope: slope)
+    } reference: { x in
+      x[0].map { (v: Double) -> Double in v > 0 ? v : Double(slope) * v }
+    }
+    expectGradients([[5]]) {
+      relu($0[0])
+    } reference: { x in
+      x[0].map { (v: Double) -> Double in max(v, 0) }
+    }
+  }
+
   @Test(arguments: [(1, 1, 1, 2), (2, 5, 2, 3), (1, 18, 1, 17), (3, 7, 2, 8)])
   func attention(_ size: (Int, Int, Int, Int)) {
     let (batch, tokens, heads, headSize) = size
@@ -138,6 +151,13 @@ import Testing
       addingPositions($0[0], $0[1])
     } reference: { x in
       (0..<60).map { x[0][$0] + x[1][$0 % 20] }
+    }
+    expectGradients([[2, 3, 5], [2, 3, 5]]) {
+      interleavingTokens([$0[0], $0[1], $0[0]])
+    } reference: { x in
+      var rows: [Double] = []
+      for row in 0..<6 { for kind in [0, 1, 0] { rows += x[kind][row * 5..<row * 5 + 5] } }
+      return rows
     }
     expectGradients([[2, 5, 3]]) {
       takingTokens($0[0], from: 1, by: 2)

@@ -62,6 +62,10 @@ void ck_rms_norm_backward(const float *dy, const float *x, const float *gain, co
 void ck_gelu_forward(const float *x, float *y, ptrdiff_t count);
 /// dx = dy · gelu'(x). dx may be dy.
 void ck_gelu_backward(const float *x, const float *dy, float *dx, ptrdiff_t count);
+/// y = x where x > 0, slope · x elsewhere. y may be x.
+void ck_leaky_relu_forward(const float *x, float slope, float *y, ptrdiff_t count);
+/// dx = dy, or slope · dy. dx may be dy.
+void ck_leaky_relu_backward(const float *x, const float *dy, float slope, float *dx, ptrdiff_t count);
 /// u += bias, then y = gelu(u). y may be u, which then loses what the backward pass needs.
 void ck_bias_gelu_forward(float *u, const float *bias, float *y, ptrdiff_t rows, ptrdiff_t columns);
 /// du = dy · gelu'(u), dbias += the column sums of du. du may be dy.

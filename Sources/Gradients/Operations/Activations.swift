@@ -47,3 +47,27 @@ public func swiglu(_ x: Variable) -> Variable {
     slot?.accumulate(dx)
   }
 }
+
+/// x where x > 0, slope · x elsewhere; ReLU with a slope of 0. At 0 the gradient is slope's.
+public func leakyReLU(_ x: Variable, slope: Float = 0.01) -> Variable {
+  let value = x.value
+  let y = Tensor(uninitialized: value.shape)
+  let (input, output) = (value.pointer, y.pointer)
+  WorkerPool.shared.run(value.count, grain: Elementwise.grain) { range, _ in
+    ck_leaky_relu_forward(input + range.lowerBound, slope, output + range.lowerBound, range.count)
+  }
+  let slot = x.slot
+  return Tape.result(
+    y, of: [x],
+    overwriting: { gradient, dx in
+      let (input, dy, out) = (value.pointer, gradient.pointer, dx.pointer)
+      WorkerPool.shared.run(value.count, grain: Elementwise.grain) { range, _ in
+        let start = range.lowerBound
+        ck_leaky_relu_backward(input + start, dy + start, slope, out + start, range.count)
+      }
+      slot?.accumulate(dx)
+    })
+}
+
+/// max(x, 0).
+public func relu(_ x: Variable) -> Variable { leakyReLU(x, slope: 0) }

@@ -92,3 +92,32 @@ public func takingTokens(_ x: Variable, from first: Int = 0, by step: Int) -> Va
     }
   }
 }
+
+/// The tokens of several sequences in turn: a₀ b₀ … a₁ b₁ …, as for kinds of tokens with a read-in each.
+///
+/// - Parameter parts: [batch, tokens, width] each, of equal shape; at least one.
+/// - Returns: [batch, parts · tokens, width].
+public func interleavingTokens(_ parts: [Variable]) -> Variable {
+  precondition(
+    !parts.isEmpty && parts.allSatisfy { $0.shape == parts[0].shape && $0.shape.count == 3 },
+    "tokens of \(parts.map(\.shape)) in turn")
+  let (shape, width) = (parts[0].shape, parts[0].shape[2])
+  let (rows, kinds) = (shape[0] * shape[1], parts.count)
+  let y = Tensor(uninitialized: [shape[0], kinds * shape[1], width])
+  for (kind, part) in parts.enumerated() {
+    for row in 0..<rows {
+      (y.pointer + (row * kinds + kind) * width).update(from: part.value.pointer + row * width, count: width)
+    }
+  }
+  let slots = parts.map(\.slot)
+  return Tape.result(y, of: parts) { gradient in
+    for (kind, slot) in slots.enumerated() {
+      slot?.accumulate(shape: shape) { sum, adds in
+        for row in 0..<rows {
+          let (target, source) = (sum.pointer + row * width, gradient.pointer + (row * kinds + kind) * width)
+          if adds { ck_add(target, source, target, width) } else { target.update(from: source, count: width) }
+        }
+      }
+    }
+  }
+}
