@@ -99,6 +99,8 @@ import Testing
     }
     try expectRefusal(edited("looped-checkpoint-1", "looped-checkpoint-9"), "another format")
     try expectRefusal(edited("\"step\":\"2\"", "\"step\":\"-2\""), "a negative step")
+    try expectRefusal(edited("\"step\":\"2\"", "\"step\":\"3\""), "a step that was not made")
+    try expectRefusal(edited("\"step\":\"2\"", "\"step\":\"\(Int.max)\""), "a step beyond counting")
     try expectRefusal(edited("\"adam.steps\":\"2\"", "\"adam.steps\":\"two\""), "no number")
     try expectRefusal(edited("model.readIn.weight", "model.readIn.wait"), "another name")
     try expectRefusal(edited("[16,3]", "[3,16]"), "another shape")
@@ -149,6 +151,12 @@ import Testing
     try again.close()
     text = try String(contentsOfFile: path, encoding: .utf8)
     #expect(text == (1...5).map { entry($0).json + "\n" }.joined())
+    // A file that is no log is not kept, line for line.
+    try Data([0xFF, 0x0A, 0x7B, 0x0A]).write(to: URL(fileURLWithPath: path))
+    try JSONLinesLog(path: path, resumingAfter: 4).close()
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)).isEmpty)
+    #expect(throws: (any Error).self) { try JSONLinesLog(path: folder.path + "/none/log.jsonl") }
+    #expect(throws: (any Error).self) { try EventFile(folder: path + "/below-a-file") }
   }
 
   /// Every record's checks, computed here bit by bit; TensorBoard itself reads such a file in Conformance/.

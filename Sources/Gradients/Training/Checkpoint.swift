@@ -24,14 +24,12 @@ public struct Checkpoint: Equatable, Sendable {
     _ trainer: Trainer, streams: [String: RandomStream] = [:], notes: [String: String] = [:], to path: String
   ) throws {
     let tensors = tensors(of: trainer)
-    var metadata = [
-      "format": format, "step": "\(trainer.step)", "adam.steps": "\(trainer.adam.steps)",
-      "crc32c": "\(checksum(tensors))",
-    ]
+    var metadata = ["format": format, "step": "\(trainer.step)", "adam.steps": "\(trainer.adam.steps)"]
     for (name, stream) in streams {
       metadata["stream.\(name)"] = "\(stream.state.key) \(stream.state.counter) \(stream.state.left)"
     }
     for (name, note) in notes { metadata["note.\(name)"] = note }
+    metadata["crc32c"] = "\(checksum(tensors, metadata))"
     try AtomicFile.write(SafetensorsFile.parts(tensors, metadata: metadata), to: path)
   }
 
@@ -48,7 +46,8 @@ public struct Checkpoint: Equatable, Sendable {
       throw failure(.notACheckpoint("its metadata say no format \(format)"))
     }
     func number(_ key: String) throws -> Int {
-      guard let value = file.metadata[key].flatMap(Int.init), value >= 0 else {
+      // Far beyond any run, and far from where counting overflows.
+      guard let value = file.metadata[key].flatMap(Int.init), 0...1 << 53 ~= value else {
         throw failure(.notACheckpoint("its metadata have no number \(key)"))
       }
       return value
@@ -67,7 +66,7 @@ public struct Checkpoint: Equatable, Sendable {
     let wanted = places(of: trainer)
     let values = try StateDict.read(wanted, from: file)
     let read = zip(wanted, values).map { StoredTensor($0.name, shape: $1.shape, $1.values) }
-    guard Int(checksum(read)) == crc else { throw failure(.damaged) }
+    guard Int(checksum(read, file.metadata)) == crc else { throw failure(.damaged) }
     for ((_, place), value) in zip(wanted, values) { place.assign(from: value) }
     trainer.step = step
     trainer.adam.steps = adamSteps
@@ -88,9 +87,12 @@ public struct Checkpoint: Equatable, Sendable {
     places(of: trainer).map { StoredTensor($0.name, shape: $0.shape.shape, $0.shape.values) }
   }
 
-  /// Of names and bytes, in order.
-  private static func checksum(_ tensors: [StoredTensor]) -> UInt32 {
+  /// Of the metadata but the checksum itself, by name, and of the tensors' names and bytes, in order.
+  private static func checksum(_ tensors: [StoredTensor], _ metadata: [String: String]) -> UInt32 {
     var crc = CRC32C()
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key != "crc32c" {
+      crc.update(Array("\(key)=\(value)\n".utf8))
+    }
     for tensor in tensors {
       crc.update(Array(tensor.name.utf8))
       crc.update(tensor.bytes)
