@@ -8,6 +8,7 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     let process = ProcessInfo.processInfo
+    print("looped      \(Looped.configuration.version)")
     print("system      \(process.operatingSystemVersionString)")
     print("processor   \(Self.processorName ?? "unknown")")
     print("cores       \(process.activeProcessorCount)")

@@ -8,7 +8,7 @@ import Tensors
 struct Looped: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "looped",
-    abstract: "Looped transformers: one block of layers, applied again and again.",
+    abstract: "Looped transformers: one block of layers, applied again and again.", version: "0.1.0",
     subcommands: [
       TourCommand.self, RunCommand.self, AsmCommand.self, GraphCommand.self, ExportCommand.self,
       PrecisionCommand.self, DoctorCommand.self,

@@ -39,7 +39,10 @@ public struct ReferenceMultiplier: MatrixMultiplier {
 
   /// oneDNN, which chooses the kernel for the processor by itself.
   public struct OneDNNMultiplier: MatrixMultiplier {
-    public let name = "oneDNN"
+    public var name: String {
+      guard let version = dnnl_version()?.pointee else { return "oneDNN" }
+      return "oneDNN \(version.major).\(version.minor).\(version.patch)"
+    }
 
     public init() {}
 
