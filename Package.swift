@@ -16,7 +16,8 @@ let package = Package(
     .library(name: "Reporting", targets: ["Reporting"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -28,6 +29,9 @@ let package = Package(
       dependencies: ["CKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
     .target(name: "Gradients", dependencies: ["CKernels", "Looping", "Tensors"]),
     .target(name: "Layers", dependencies: ["Gradients", "Tensors"]),
+    .target(
+      name: "InContext",
+      dependencies: ["Gradients", "Layers", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams")]),
     .target(name: "Looping"),
     .target(name: "Reporting", dependencies: ["Looping"]),
     .target(
@@ -40,7 +44,7 @@ let package = Package(
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "GraphAlgorithms", "Machine", "Reporting", "Tensors",
+        "GraphAlgorithms", "InContext", "Gradients", "Machine", "Reporting", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.embedInCode("Resources")]),
@@ -52,6 +56,8 @@ let package = Package(
       ]),
     .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors"]),
     .testTarget(name: "GradientsTests", dependencies: ["CKernels", "Gradients", "Layers", "Tensors"]),
+    .testTarget(
+      name: "InContextTests", dependencies: ["Gradients", "InContext", "Layers", "Tensors", "TextFiles"]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),

@@ -5,6 +5,8 @@ public struct SVGChart {
   public struct Series {
     public var name: String
     public var points: [(x: Double, y: Double)]
+    /// An interval at every point, drawn as a shade behind the line.
+    public var band: [(x: Double, low: Double, high: Double)] = []
     public init(name: String, points: [(x: Double, y: Double)]) {
       self.name = name
       self.points = points
@@ -83,7 +85,9 @@ public struct SVGChart {
 
   public var text: String {
     let x = Axis(series.flatMap { $0.points.map(\.x) }, isLogarithmic: logarithmicX)
-    let y = Axis(series.flatMap { $0.points.map(\.y) }, isLogarithmic: logarithmicY)
+    let y = Axis(
+      series.flatMap { $0.points.map(\.y) + $0.band.flatMap { [$0.low, $0.high] } },
+      isLogarithmic: logarithmicY)
     let plot = (
       width: size.width - margin.left - margin.right, height: size.height - margin.top - margin.bottom
     )
@@ -117,6 +121,15 @@ public struct SVGChart {
       let color = Self.colors[index % Self.colors.count]
       let points = line.points.compactMap { point in
         x.fraction(point.x).flatMap { fx in y.fraction(point.y).map { (px(fx), py($0)) } }
+      }
+      let edge = { (end: (x: Double, y: Double)) in
+        x.fraction(end.x).flatMap { fx in y.fraction(end.y).map { "\(px(fx)),\(py($0))" } }
+      }
+      let outline =
+        line.band.compactMap { edge(($0.x, $0.high)) }
+        + line.band.reversed().compactMap { edge(($0.x, $0.low)) }
+      if outline.count > 2 {
+        svg += "<polygon fill=\"\(color)\" opacity=\"0.15\" points=\"\(outline.joined(separator: " "))\"/>\n"
       }
       let path = points.map { "\($0.0),\($0.1)" }.joined(separator: " ")
       svg += "<polyline fill=\"none\" stroke=\"\(color)\" stroke-width=\"2\" points=\"\(path)\"/>\n"

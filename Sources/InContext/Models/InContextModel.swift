@@ -1,0 +1,171 @@
+import Gradients
+import Layers
+import Tensors
+
+/// What kind of network learns in context.
+public enum Architecture: String, CaseIterable, Sendable {
+  /// Layers of their own, applied once: GPT-2. Source: Garg et al., arXiv 2208.01066.
+  case standard
+  /// The same layers in every loop, the prompt injected into each, a loss after each loop of the window.
+  /// Source: Yang et al., arXiv 2311.12424.
+  case looped
+  /// The same layers in every loop, the prompt seen once, all loops on the tape, a loss after the last alone.
+  case tied
+  /// Pre-transformer, loop, post-transformer: f = post(loopᵗ(pre(P))), a loss after the post-transformer for every
+  /// supervised loop. Source: Gao et al., arXiv 2402.13572; what their text leaves open is an option here.
+  case algoFormer = "algoformer"
+}
+
+/// A network that reads a prompt of vectors and predicts at its tokens: any of the architectures.
+///
+///     P = pre(readIn(prompt));  Y ← backbone(inject(Y, P)), b times;  prediction = readOut(post(Y)) after any loop
+///
+/// Without pre and post this is `LoopedGPT2`; with one loop and no injection it is a standard decoder. Read-in and
+/// read-out keep PyTorch's own initialisation, the stacks GPT-2's. Every stack has positions and a final norm.
+public struct InContextModel: Module {
+  public struct Configuration: Equatable, Sendable {
+    public var architecture: Architecture
+    /// Coordinates of a token.
+    public var inputs: Int
+    /// Numbers of each reading: one read-out layer each. The first is the answer.
+    public var outputs: [Int]
+    /// The longest prompt, in tokens.
+    public var tokens: Int
+    public var width: Int
+    public var heads: Int
+    /// Layers of the stack that is looped (or of the standard decoder).
+    public var layers: Int
+    public var injection: Injection = .additive
+    /// AlgoFormer: layers before and after the loop.
+    public var preLayers = 1
+    public var postLayers = 1
+
+    public init(
+      architecture: Architecture, inputs: Int, outputs: [Int] = [1], tokens: Int, width: Int, heads: Int,
+      layers: Int, injection: Injection = .additive, preLayers: Int = 1, postLayers: Int = 1
+    ) {
+      self.architecture = architecture
+      self.inputs = inputs
+      self.outputs = outputs
+      self.tokens = tokens
+      self.width = width
+      self.heads = heads
+      self.layers = layers
+      self.injection = injection
+      self.preLayers = preLayers
+      self.postLayers = postLayers
+    }
+  }
+
+  public let configuration: Configuration
+  /// Read-in, the stack of the loop, the read-out of the answer.
+  public let core: LoopedGPT2
+  public let pre: GPT2Backbone?
+  public let post: GPT2Backbone?
+  /// Read-outs after the first: of intermediate steps.
+  public let stepReadOuts: [Linear]
+
+  /// - Precondition: heads divide the width; extents are positive.
+  public init(_ configuration: Configuration, random: inout RandomStream) {
+    let c = configuration
+    self.configuration = c
+    let injects = c.architecture == .looped || c.architecture == .algoFormer
+    func stack(_ layers: Int) -> GPT2Backbone {
+      GPT2Backbone(tokens: c.tokens, width: c.width, heads: c.heads, depth: layers, random: &random)
+    }
+    let isAlgoFormer = c.architecture == .algoFormer
+    pre = isAlgoFormer && c.preLayers > 0 ? stack(c.preLayers) : nil
+    core = LoopedGPT2(
+      inputs: c.inputs, outputs: c.outputs[0], tokens: c.tokens, width: c.width, heads: c.heads,
+      depth: c.layers,
+      injection: injects ? c.injection : .none, random: &random)
+    post = isAlgoFormer && c.postLayers > 0 ? stack(c.postLayers) : nil
+    var readOuts: [Linear] = []
+    for outputs in c.outputs.dropFirst() {
+      readOuts.append(Linear(inputs: c.width, outputs: outputs, random: &random))
+    }
+    stepReadOuts = readOuts
+  }
+
+  /// Parameters of the stacks with their final norms: what the papers print as a model's size.
+  public var printedParameterCount: Int {
+    core.backbone.printedParameterCount + (pre?.printedParameterCount ?? 0)
+      + (post?.printedParameterCount ?? 0)
+  }
+
+  /// The loss of training: over the supervised loops of the window, the mean of the batch's loss.
+  ///
+  /// A standard decoder is one loop. `tied` is supervised after the last loop alone, and its whole depth is taped.
+  ///
+  /// - Parameter every: of the loops of the window, the last and every `every`-th before it are supervised: an
+  ///   AlgoFormer's post-transformer runs for each of them.
+  public func loss(_ batch: PromptBatch, window: LoopWindow, every: Int = 1) -> Variable {
+    let prompt = embedded(batch.tokens)
+    let used = self.window(window)
+    let every = configuration.architecture == .tied ? max(used.loops, 1) : every
+    let (_, losses) = used.run(core.initialState(prompt)) { state, _ in
+      core.loop(state, prompt)
+    } loss: { state, loop in
+      (used.loops - 1 - loop) % every == 0 ? readingLoss(state, batch) : nil
+    }
+    return mean(of: losses)
+  }
+
+  /// Calls `body` after every loop with the number of the loop, from 1, and the predictions of reading `reading`:
+  /// [batch, places, outputs]. Nothing is taped.
+  ///
+  /// - Parameter shown: the loops after which to read: a read-out, and an AlgoFormer's post-transformer, cost time.
+  public func predictions(
+    _ batch: PromptBatch, reading: Int = 0, loops: Int, shown: (Int) -> Bool = { _ in true },
+    _ body: (_ loop: Int, _ predictions: Tensor) -> Void
+  ) {
+    let loops = configuration.architecture == .standard ? 1 : loops
+    Tape.withoutRecording {
+      let prompt = embedded(batch.tokens)
+      var state = core.initialState(prompt)
+      for loop in 1...max(loops, 1) {
+        state = core.loop(state, prompt)
+        if shown(loop) {
+          body(loop, read(batch.readings[reading], of: post.map { $0(state) } ?? state).value)
+        }
+      }
+    }
+  }
+
+  /// The state after every loop, [batch, tokens, width], the embedded prompt first: for probes.
+  public func states(_ tokens: Tensor, loops: Int) -> [Tensor] {
+    Tape.withoutRecording {
+      let prompt = embedded(tokens)
+      var state = core.initialState(prompt)
+      return [prompt.value]
+        + (0..<loops).map { _ in
+          state = core.loop(state, prompt)
+          return state.value
+        }
+    }
+  }
+
+  private func window(_ window: LoopWindow) -> LoopWindow {
+    switch configuration.architecture {
+    case .standard: LoopWindow(loops: 1, window: 1, checkpoints: window.checkpoints)
+    case .tied: LoopWindow(loops: window.loops, window: window.loops, checkpoints: window.checkpoints)
+    case .looped, .algoFormer: window
+    }
+  }
+
+  private func embedded(_ tokens: Tensor) -> Variable {
+    let prompt = core.readIn(Variable(tokens))
+    return pre.map { $0(prompt) } ?? prompt
+  }
+
+  private func read(_ reading: PromptBatch.Reading, of state: Variable) -> Variable {
+    let layer = reading.head == 0 ? core.readOut : stepReadOuts[reading.head - 1]
+    return layer(takingTokens(state, from: reading.first, by: reading.step))
+  }
+
+  private func readingLoss(_ state: Variable, _ batch: PromptBatch) -> Variable {
+    let state = post.map { $0(state) } ?? state
+    let parts = batch.readings.map { $0.weight * squaredError(read($0, of: state), $0.targets) }
+    return parts.dropFirst().reduce(parts[0], +)
+  }
+}
