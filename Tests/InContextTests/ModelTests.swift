@@ -1,9 +1,8 @@
 import Gradients
+import InContext
 import Layers
 import Tensors
 import Testing
-
-@testable import InContext
 
 /// A recipe small enough for tests.
 func tinyRecipe(_ change: (inout Recipe) -> Void = { _ in }) -> Recipe {
@@ -85,7 +84,7 @@ func tinyRecipe(_ change: (inout Recipe) -> Void = { _ in }) -> Recipe {
         == run.model.core.loss(batch.tokens, targets: batch.readings[0].targets, window: window).value.scalar)
     // Supervised every second loop, the window's last alone is left of two.
     var last: Float = 0
-    run.model.predictions(batch, loops: 4, shown: { $0 == 4 }) { _, predictions in
+    run.model.predictions(batch, loops: 4) { _, predictions in
       last = squaredError(Variable(predictions), batch.readings[0].targets).value.scalar
     }
     #expect(abs(run.model.loss(batch, window: window, every: 2).value.scalar - last) < 1e-6 * last)
@@ -108,7 +107,7 @@ func tinyRecipe(_ change: (inout Recipe) -> Void = { _ in }) -> Recipe {
     // One dimension: the error after the last loop, at the last of four points, on prompts never seen.
     let run = TrainingRun(
       tinyRecipe {
-        ($0.dimension, $0.points, $0.width, $0.steps, $0.batch) = (1, 4, 32, 300, 64)
+        ($0.dimension, $0.points, $0.width, $0.steps, $0.batch) = (1, 4, 32, 600, 64)
         ($0.rate, $0.clipping, $0.loops, $0.window, $0.prompts) = (3e-3, 1, 4, 4, 256)
       })
     while !run.isDone { _ = try run.step() }

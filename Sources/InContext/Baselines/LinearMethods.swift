@@ -27,13 +27,13 @@ public struct LeastSquares: Baseline {
     }
   }
 
-  struct State {
+  package struct State {
     let d: Int
-    var weights: [Double]
+    package var weights: [Double]
     var complement: [Double]
     var inverse: [Double]
 
-    init(dimension d: Int) {
+    package init(dimension d: Int) {
       self.d = d
       weights = .init(repeating: 0, count: d)
       complement = .init(repeating: 0, count: d * d)
@@ -41,7 +41,7 @@ public struct LeastSquares: Baseline {
       for i in 0..<d { complement[i * d + i] = 1 }
     }
 
-    mutating func add(_ x: ArraySlice<Double>, _ y: Double) {
+    package mutating func add(_ x: ArraySlice<Double>, _ y: Double) {
       let c = multiply(complement, x)
       let q = multiply(inverse, x)
       let length = product(c[...], c[...])
@@ -220,7 +220,7 @@ struct Moments {
   }
 }
 
-func product(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>) -> Double {
+package func product(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>) -> Double {
   a.withUnsafeBufferPointer { a in
     b.withUnsafeBufferPointer { b in
       var sum = 0.0

@@ -22,14 +22,14 @@ public struct TrainedNetwork: Baseline {
   }
 
   /// y = v·relu(W x + b) + c, in f64, with PyTorch's initialisation.
-  struct Network {
+  package struct Network {
     private let d: Int
     private let hidden: Int
     /// W row by row, then b, v, c.
-    private(set) var weights: [Double]
+    package private(set) var weights: [Double]
     private var random: RandomStream
 
-    init(dimension d: Int, hidden: Int, seed: UInt64) {
+    package init(dimension d: Int, hidden: Int, seed: UInt64) {
       self.d = d
       self.hidden = hidden
       random = RandomStream(seed: seed)
@@ -41,7 +41,7 @@ public struct TrainedNetwork: Baseline {
       }
     }
 
-    func callAsFunction(_ x: ArraySlice<Double>) -> Double {
+    package func callAsFunction(_ x: ArraySlice<Double>) -> Double {
       let (b, v) = (hidden * d, hidden * (d + 1))
       return (0..<hidden).reduce(weights[hidden * (d + 2)]) { sum, unit in
         sum + weights[v + unit] * max(0, product(weights[unit * d..<(unit + 1) * d], x) + weights[b + unit])
@@ -49,7 +49,8 @@ public struct TrainedNetwork: Baseline {
     }
 
     /// Adds the gradient of (f(x) - y)² · share to `gradient`.
-    func addGradient(_ x: ArraySlice<Double>, _ y: Double, share: Double, to gradient: inout [Double]) {
+    package func addGradient(_ x: ArraySlice<Double>, _ y: Double, share: Double, to gradient: inout [Double])
+    {
       let (b, v, c) = (hidden * d, hidden * (d + 1), hidden * (d + 2))
       let slope = 2 * share * (self(x) - y)
       gradient[c] += slope
@@ -63,7 +64,14 @@ public struct TrainedNetwork: Baseline {
       }
     }
 
-    mutating func train(x: [Double], y: [Double], points: Int, steps: Int) {
+    /// A small step down a gradient: what tests compare the gradient with.
+    package func moved(against gradient: [Double], by step: Double) -> Network {
+      var copy = self
+      for i in weights.indices { copy.weights[i] -= step * gradient[i] }
+      return copy
+    }
+
+    package mutating func train(x: [Double], y: [Double], points: Int, steps: Int) {
       var first = [Double](repeating: 0, count: weights.count)
       var (second, decay1, decay2) = (first, 1.0, 1.0)
       for _ in 0..<steps {

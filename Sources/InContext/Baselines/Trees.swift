@@ -1,7 +1,7 @@
 /// A regression tree: each split is the one that lowers the squared error most, over all coordinates and thresholds.
 ///
 /// Source: Breiman et al., Classification and Regression Trees (1984), chapter 8.
-struct RegressionTree {
+package struct RegressionTree {
   private enum Node {
     case leaf(Double)
     /// Left child for values up to the threshold.
@@ -13,7 +13,7 @@ struct RegressionTree {
   /// - Parameters:
   ///   - x: rows of `dimension` numbers. - depth: the most splits above a leaf.
   ///   - penalty: λ: a leaf with n answers of sum s says s / (n + λ).
-  init(x: [Double], y: [Double], dimension: Int, depth: Int, penalty: Double = 0) {
+  package init(x: [Double], y: [Double], dimension: Int, depth: Int, penalty: Double = 0) {
     _ = grow(Array(y.indices), x, y, dimension, depth, penalty)
   }
 
@@ -47,7 +47,7 @@ struct RegressionTree {
     return index
   }
 
-  func callAsFunction(_ x: ArraySlice<Double>) -> Double {
+  package func callAsFunction(_ x: ArraySlice<Double>) -> Double {
     var index = 0
     while true {
       switch nodes[index] {

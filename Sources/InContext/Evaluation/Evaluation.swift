@@ -202,9 +202,9 @@ public struct Evaluator {
     stride(from: 0, to: held.count, by: batch).map { make(held[$0..<min($0 + batch, held.count)]) }
   }
 
-  static func square(_ x: Double) -> Double { x * x }
+  package static func square(_ x: Double) -> Double { x * x }
 
-  static func meanSquare(_ held: [RegressionPrompt]) -> Double {
+  package static func meanSquare(_ held: [RegressionPrompt]) -> Double {
     let values = held.flatMap { prompt in (0..<prompt.points).map { square(Double(prompt.answer($0))) } }
     return max(values.reduce(0, +) / Double(max(values.count, 1)), 1e-30)
   }

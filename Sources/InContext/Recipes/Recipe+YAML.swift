@@ -136,8 +136,9 @@ extension Recipe {
   /// The keys with the same last word, or the sections.
   private static func hint(_ key: String) -> String {
     let word = key.split(separator: ".").last.map(String.init) ?? key
-    let near = fields.map(\.key).filter {
-      $0.hasSuffix(word) || $0.split(separator: ".").last.map { word.hasPrefix($0) } == true
+    let near = fields.map(\.key).filter { field in
+      let last = field.split(separator: ".").last ?? ""
+      return last.hasPrefix(word) || word.hasPrefix(last) || last.hasSuffix(word)
     }
     return near.isEmpty
       ? "`looped icl keys` lists all keys" : "did you mean \(near.joined(separator: " or "))?"

@@ -65,7 +65,7 @@ public struct ChainOfThoughtTask: PromptTask {
   }
 
   /// One random network: its steps and its answer.
-  func chain(random: inout RandomStream) -> ([Float]) -> (steps: [[Float]], y: Float) {
+  package func chain(random: inout RandomStream) -> ([Float]) -> (steps: [[Float]], y: Float) {
     let hidden = self.hidden
     let scale = (2 / Float(hidden)).squareRoot()
     let first = normals(hidden * dimension, &random)

@@ -132,11 +132,11 @@ public struct Representation: Sendable {
   }
 }
 
-func normals(_ count: Int, _ random: inout RandomStream) -> [Float] {
+package func normals(_ count: Int, _ random: inout RandomStream) -> [Float] {
   (0..<count).map { _ in random.normal() }
 }
 
-func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Float {
+package func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Float {
   a.withUnsafeBufferPointer { a in
     b.withUnsafeBufferPointer { b in
       var sum: Float = 0

@@ -45,7 +45,7 @@ public struct FunctionTask: PromptTask {
   }
 
   /// A fresh prompt, or one of the pool.
-  func trainingPrompt(points: Int, active: Int?, random: inout RandomStream) -> RegressionPrompt {
+  package func trainingPrompt(points: Int, active: Int?, random: inout RandomStream) -> RegressionPrompt {
     guard let pool else { return prompt(points: points, active: active, random: &random) }
     var own = RandomStream(seed: poolSeed, stream: UInt32(truncatingIfNeeded: random.next() % UInt64(pool)))
     return prompt(points: points, active: active, random: &own)
