@@ -52,10 +52,10 @@ import Testing
 
   @Test func treesLookAtSignsAlone() {
     var random = RandomStream(seed: 4)
-    let tree = DecisionTreeFunctions(depth: 4).draw(dimension: 5, active: 5, random: &random)
+    let tree = DecisionTreeFunctions(depth: 4).draw(dimension: 16, active: 16, random: &random)
     var values: Set<Float> = []
     for _ in 0..<2000 {
-      let x = normals(5, &random)
+      let x = normals(16, &random)
       #expect(tree(x[...]) == tree(x.map { 9 * $0 }[...]))
       values.insert(tree(x[...]))
     }

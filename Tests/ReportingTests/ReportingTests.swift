@@ -37,6 +37,15 @@ import Testing
     }
   }
 
+  @Test func bandsAreShadesThatTheAxisHolds() {
+    var series = SVGChart.Series(name: "s", points: [(1, 2), (2, 3)])
+    series.band = [(1, 1, 4), (2, 2, 40)]
+    let chart = SVGChart(title: "t", xLabel: "x", yLabel: "y", series: [series])
+    let polygon = chart.text.components(separatedBy: "<polygon").last!.prefix { $0 != ">" }
+    #expect(polygon.contains("points=") && polygon.filter { $0 == "," }.count == 4)
+    #expect(chart.text.contains(">40<") && !chart.text.contains("nan"))
+  }
+
   @Test func progressSaysHowFarAndHowLong() {
     let line = ProgressBar.line(done: 25, total: 100, what: "loops", seconds: 30)
     #expect(line.contains("25 %") && line.contains("25 of 100 loops") && line.contains("1:30 left"))

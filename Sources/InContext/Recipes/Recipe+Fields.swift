@@ -62,8 +62,8 @@ extension Recipe {
       number(
         "evaluation.loops", "length of the loop curve; 0: four times the trained", \.evaluationLoops,
         0...100_000),
-      list("evaluation.baselines", "\(Baselines.names)", \.baselines),
-      list("evaluation.shifts", "\(DistributionShift.names)", \.shifts),
+      list("evaluation.baselines", "methods people designed, to measure beside the network", \.baselines),
+      list("evaluation.shifts", "prompts unlike those of training", \.shifts),
     ]
   }
 

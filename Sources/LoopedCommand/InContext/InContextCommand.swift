@@ -37,6 +37,7 @@ struct KeysSubcommand: ParsableCommand {
     var table = TextTable(header: ["key", "default", "what it is"])
     for field in Recipe.fields { table.add([field.key, defaults[field.key] ?? "", field.help]) }
     print(table.text)
+    print("Baselines: \(Baselines.names)\n\nShifts: \(DistributionShift.names)")
   }
 }
 
