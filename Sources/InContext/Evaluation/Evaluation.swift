@@ -176,7 +176,7 @@ public struct Evaluator {
   private func evaluation(_ parts: [Evaluation.Part], _ loopCurves: [Curve]) -> Evaluation {
     let recipe = run.recipe
     return Evaluation(
-      name: recipe.name, expected: recipe.expected, recipe: recipe.yaml, steps: run.trainer.step,
+      name: recipe.name, expected: recipe.expected, recipe: recipe.yaml, steps: run.trainedSteps,
       parameters: run.model.parameterCount, printedParameters: run.model.printedParameterCount,
       trainedLoops: recipe.architecture == .standard ? 1 : recipe.loops, parts: parts, loopCurves: loopCurves)
   }

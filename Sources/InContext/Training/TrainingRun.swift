@@ -10,6 +10,10 @@ public final class TrainingRun {
   public let model: InContextModel
   public let trainer: Trainer
   private var data: RandomStream
+  /// What an exported model says: it has no optimiser that would know.
+  private var exportedSteps: Int?
+  /// Steps of training behind the parameters.
+  public var trainedSteps: Int { exportedSteps ?? trainer.step }
   /// The mean of the normalised loss over the last steps, for people.
   public private(set) var smoothedLoss = Double.nan
 
@@ -59,7 +63,7 @@ public final class TrainingRun {
 
   /// Writes the parameters and the recipe alone: a third of a checkpoint. - Throws: `AtomicFile.Failure`.
   public func export(to path: String) throws {
-    let metadata = ["format": Self.modelFormat, "step": "\(trainer.step)", "note.recipe": recipe.yaml]
+    let metadata = ["format": Self.modelFormat, "step": "\(trainedSteps)", "note.recipe": recipe.yaml]
     try AtomicFile.write(
       SafetensorsFile.parts(StateDict.tensors(trainer.adam.parameters), metadata: metadata), to: path)
   }
@@ -83,6 +87,7 @@ public final class TrainingRun {
     let run = TrainingRun(recipe)
     if file.metadata["format"] == modelFormat {
       try StateDict.load(into: run.trainer.adam.parameters, from: path)
+      run.exportedSteps = file.metadata["step"].flatMap(Int.init)
     } else {
       let checkpoint = try Checkpoint.resume(run.trainer, from: path)
       guard let state = checkpoint.streams["data"] else {
