@@ -115,6 +115,29 @@ import Testing
     #expect(abs(square / task.normaliser - 1) < 0.25, "\(square)")
   }
 
+  @Test func stepsFedBackAreTheNetworksOwn() throws {
+    let run = TrainingRun(
+      tinyRecipe { ($0.family, $0.depth, $0.hidden, $0.points) = (.chainOfThought, 2, 4, 4) })
+    for _ in 0..<3 { _ = try run.step() }
+    let task = run.task as! ChainOfThoughtTask
+    var random = RandomStream(seed: 13)
+    let batch = task.batch(size: 6, points: 4, active: nil, random: &random)
+    // With the true steps in their place, prompt by prompt what one pass over the whole prompt says.
+    var wanted: [[Double]] = []
+    run.model.predictions(batch, loops: 4, shown: { $0 == 4 }) { _, predictions in
+      wanted = Evaluator.errors(predictions, batch.readings[0].targets)
+    }
+    let given = Evaluator(run).chainErrors(batch, task, givesSteps: true)
+    for (a, b) in zip(given.joined(), wanted.joined()) { #expect(abs(a - b) < 1e-4 * (1 + b)) }
+    // Its own are others; the true steps of the question are not read then.
+    let own = Evaluator(run).chainErrors(batch, task)
+    #expect(own != given && own.allSatisfy { $0.count == 4 })
+    let changed = batch.tokens.copy()
+    for b in 0..<6 { for token in 13..<16 { for c in 0..<task.inputs { changed[b, token, c] = 7 } } }
+    let blind = Evaluator(run).chainErrors(PromptBatch(tokens: changed, readings: batch.readings), task)
+    #expect(blind == own)
+  }
+
   @Test(arguments: [Recipe.Family.autoregression, .chainOfThought]) func sequencesTrainAndAreEvaluated(
     _ family: Recipe.Family
   ) throws {

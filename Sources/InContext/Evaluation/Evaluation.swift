@@ -120,7 +120,7 @@ public struct Evaluator {
   }
 
   /// Squared errors summed over the coordinates of the answer: [prompt][place].
-  static func errors(_ predictions: Tensor, _ targets: Tensor) -> [[Double]] {
+  package static func errors(_ predictions: Tensor, _ targets: Tensor) -> [[Double]] {
     let (places, width) = (targets.shape[1], targets.shape[2])
     return (0..<targets.shape[0]).map { prompt in
       (0..<places).map { place in
@@ -168,7 +168,11 @@ public struct Evaluator {
       run.task.batch(
         size: min(batch, prompts - start), points: recipe.points, active: nil, random: &random)
     }
-    let curves = [curve(networkName, errors(of: batches), run.task.normaliser)]
+    var curves = [curve(networkName, errors(of: batches), run.task.normaliser)]
+    if let chain = run.task as? ChainOfThoughtTask, chain.predictsSteps {
+      let own = batches.flatMap { chainErrors($0, chain) }
+      curves.append(curve("the network's own steps", own, run.task.normaliser))
+    }
     let loopCurves = loops > 1 ? [curve(networkName, loopErrors(batches), run.task.normaliser)] : []
     return evaluation([.init(name: "in distribution", curves: curves)], loopCurves)
   }
