@@ -22,7 +22,8 @@ enum Main {
       var command = try Looped.parseAsRoot()
       try command.run()
     } catch let error as any ReportedError {
-      let text = error is SourceError ? "\(error)" : "error: \(error)"
+      // Errors in a file begin with its name, as compilers print them.
+      let text = "\(error)".contains(": error: ") ? "\(error)" : "error: \(error)"
       FileHandle.standardError.write(Data((text + "\n").utf8))
       exit(1)
     } catch {

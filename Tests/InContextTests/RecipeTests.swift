@@ -87,6 +87,22 @@ import TextFiles
 }
 
 @Suite struct TrainingRunTests {
+  @Test func theShippedModelLearnsInContext() throws {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent(
+        "Examples/InContext/linear-looped-small.safetensors"
+      ).path
+    let run = try TrainingRun.load(path, settings: ["evaluation.prompts=512", "seed=7"])
+    #expect(run.trainedSteps == 14_000)
+    let evaluation = try #require(Evaluator(run).evaluate())
+    let curves = evaluation.parts[0].curves
+    // With 2d points, a twentieth of the error of predicting zero; before d, within a tenth of least squares.
+    #expect(curves[0].mean[10]! < 0.05 && curves[0].mean[10]! < 0.1 * curves[2].mean[10]!)
+    for i in 1..<4 { #expect(curves[0].mean[i]! < curves[1].mean[i]! + 0.1) }
+    // Far beyond the 15 loops it was trained for.
+    #expect(evaluation.loopCurves[0].mean[59]! < 0.1)
+  }
+
   private func temporary() -> String {
     NSTemporaryDirectory() + "looped-icl-\(UInt64.random(in: 0 ... .max)).safetensors"
   }
