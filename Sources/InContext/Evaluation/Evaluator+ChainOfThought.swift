@@ -25,8 +25,8 @@ extension Evaluator {
         head: head, first: count - 1, step: 1, targets: Tensor(zeros: [prompts, 1, outputs]))
       var result = reading.targets
       run.model.predictions(
-        PromptBatch(tokens: cut, readings: [reading]), loops: run.recipe.loops, shown: { $0 == last }
-      ) { result = $1 }
+        PromptBatch(tokens: cut, readings: [reading]), loops: run.recipe.loops, shown: { $0 == last },
+        { result = $1 })
       return result
     }
     var errors = [[Double]](repeating: [], count: prompts)
