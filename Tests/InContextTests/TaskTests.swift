@@ -123,10 +123,11 @@ import Testing
     var random = RandomStream(seed: 13)
     let batch = task.batch(size: 6, points: 4, active: nil, random: &random)
     // With the true steps in their place, prompt by prompt what one pass over the whole prompt says.
+    let isLast = { (loop: Int) in loop == 4 }
     var wanted: [[Double]] = []
-    run.model.predictions(
-      batch, loops: 4, shown: { $0 == 4 },
-      { _, predictions in wanted = Evaluator.errors(predictions, batch.readings[0].targets) })
+    run.model.predictions(batch, loops: 4, shown: isLast) { _, predictions in
+      wanted = Evaluator.errors(predictions, batch.readings[0].targets)
+    }
     let given = Evaluator(run).chainErrors(batch, task, givesSteps: true)
     for (a, b) in zip(given.joined(), wanted.joined()) { #expect(abs(a - b) < 1e-4 * (1 + b)) }
     // Its own are others; the true steps of the question are not read then.

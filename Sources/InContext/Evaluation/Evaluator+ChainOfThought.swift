@@ -14,6 +14,7 @@ extension Evaluator {
     let (group, answers) = (task.steps + 2, batch.readings[0].targets)
     let points = answers.shape[1]
     let last = run.recipe.architecture == .standard ? 1 : run.recipe.loops
+    let isLast = { (loop: Int) in loop == last }
     /// What read-out `head` says at the last of the first `count` tokens.
     func predict(_ tokens: Tensor, _ count: Int, head: Int, outputs: Int) -> Tensor {
       let cut = Tensor(uninitialized: [prompts, count, width])
@@ -25,8 +26,8 @@ extension Evaluator {
         head: head, first: count - 1, step: 1, targets: Tensor(zeros: [prompts, 1, outputs]))
       var result = reading.targets
       run.model.predictions(
-        PromptBatch(tokens: cut, readings: [reading]), loops: run.recipe.loops, shown: { $0 == last },
-        { result = $1 })
+        PromptBatch(tokens: cut, readings: [reading]), loops: run.recipe.loops, shown: isLast
+      ) { result = $1 }
       return result
     }
     var errors = [[Double]](repeating: [], count: prompts)
