@@ -53,6 +53,9 @@ struct EvaluationReport {
     return page.text
   }
 
+  /// The charts as SVG.
+  var pictures: [String] { charts.map(\.chart.text) }
+
   private struct Section {
     var chart: SVGChart
     var table: TextTable

@@ -12,7 +12,7 @@ struct TourCommand: ParsableCommand {
   @Option(help: "Where the report goes.")
   var report = "looped-tour.html"
 
-  private static let stops: [any TourStop] = [MachineStop(), FleqStop(), GraphStop()]
+  private static let stops: [any TourStop] = [MachineStop(), FleqStop(), GraphStop(), InContextStop()]
 
   func run() throws {
     var page = HTMLPage(title: "A tour of looped transformers")
@@ -94,17 +94,27 @@ struct TourRow {
   }
 
   init(
-    _ what: String, result: String, loops: Int, network: ConstructedNetwork, checkedAgainst: String,
+    _ what: String, result: String, loops: Int, layers: Int, width: Int, parameters: Int,
+    checkedAgainst: String,
     seconds: Double
   ) {
     self.what = what
     self.result = result
     self.loops = loops
-    layers = network.layers.count
-    width = network.width
-    parameters = network.parameterCount
+    self.layers = layers
+    self.width = width
+    self.parameters = parameters
     self.checkedAgainst = checkedAgainst
     self.seconds = seconds
+  }
+
+  init(
+    _ what: String, result: String, loops: Int, network: ConstructedNetwork, checkedAgainst: String,
+    seconds: Double
+  ) {
+    self.init(
+      what, result: result, loops: loops, layers: network.layers.count, width: network.width,
+      parameters: network.parameterCount, checkedAgainst: checkedAgainst, seconds: seconds)
   }
 }
 
