@@ -44,6 +44,11 @@ struct GraphCommand: ParsableCommand {
   var rows = 20
   @Flag(help: "Print the result as one JSON object.")
   var json = false
+  @Flag(
+    help:
+      "Read a JSON node-link graph per line (its member source, if any, is the node to start from), write a result per line as --json does."
+  )
+  var lines = false
   @Option(help: "Write the graph with the result as attributes to FILE: .dot, .graphml or .json.")
   var to: String?
   @Option(help: "Draw the result to FILE: .svg, or .html with every loop.")
@@ -58,6 +63,7 @@ struct GraphCommand: ParsableCommand {
     guard algorithm != nil else { throw ValidationError("name an algorithm, or use --list") }
     guard file != nil else { throw ValidationError("name a graph file, or - for standard input") }
     if directed && undirected { throw ValidationError("--directed and --undirected exclude each other") }
+    try validateLines()
     if rows < 0 { throw ValidationError("--rows cannot be negative") }
     if target != nil, let algorithm, ![.dijkstra, .bfs, .bellmanFord].contains(algorithm) {
       throw ValidationError("\(algorithm.rawValue) finds no paths: leave out --target")
@@ -66,6 +72,7 @@ struct GraphCommand: ParsableCommand {
 
   func run() throws {
     guard !list, let algorithm, let file else { return print(Self.algorithmList, terminator: "") }
+    guard !lines else { return try runLines(algorithm, file) }
     // Before the work, so that a mistyped name costs nothing.
     let output = try to.map { try GraphOutput(path: $0) }
     let drawing = try picture.map { try GraphPictureOutput(path: $0) }
