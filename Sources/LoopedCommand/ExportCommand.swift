@@ -1,31 +1,43 @@
 import ArgumentParser
 import Construction
 import Foundation
+import GraphAlgorithms
 import Machine
 import Tensors
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
-    abstract: "Write a program's network, its state and how to read it, for other tools.",
+    abstract:
+      "Write a program's or graph algorithm's network, its state and how to read it, for other tools.",
     discussion: """
       The format is the file's extension: .safetensors, .npz (with a small Python program that runs it) or .onnx \
-      (one call runs the program to its end). A manifest, NAME.json, is written beside it: names of rows and \
+      (one call runs the program to its end). With --algorithm, the program is a graph file. A manifest, NAME.json, is written beside it: names of rows and \
       columns, how words are decoded, when the loop ends. A file of that name is replaced.
       """)
 
   /// What every tool of the trade reads.
   enum FileType: String, CaseIterable, ExpressibleByArgument { case f32, f64 }
 
-  @Argument(help: "A program file, - for standard input, or the name of a library program.")
+  @Argument(
+    help: "A program file, - for standard input, or the name of a library program; a graph with --algorithm.")
   var program: String
   @Option(name: .customLong("to"), help: "The file to write: NAME.safetensors, NAME.npz or NAME.onnx.")
   var path: String
-  @Option(help: "asq, sq, csv or fleq; by the program file's extension if not given.")
-  var format: ProgramSource.Format?
-  @Option(help: "For programs of the paper's machine (.csv): paper or compact.")
+  @Option(help: "What runs on a graph: \(GraphAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var algorithm: GraphAlgorithm?
+  @Option(name: .shortAndLong, help: "The node of the graph to start from.")
+  var source: String?
+  @Option(
+    help:
+      "asq, sq, csv or fleq; of a graph \(GraphFormat.allCases.map(\.rawValue).joined(separator: ", ")); by the file's extension if not given."
+  )
+  var format: String?
+  @Option(help: "For graphs, and programs of the paper's machine (.csv): paper or compact.")
   var network = SeparateRun.Network.compact
-  @Option(help: "The numbers of the file: f32 or f64; f64 if not given for FLEQ, and where words need it.")
+  @Option(
+    help:
+      "The numbers of the file: f32 or f64; f64 if not given for FLEQ, and where words or weights need it.")
   var dataType: FileType?
   @Option(help: "Bits of a word, 4 to 48.")
   var bits = 16
@@ -39,8 +51,9 @@ struct ExportCommand: ParsableCommand {
   var after = 0
 
   func validate() throws {
+    try validateGraph()
     if after < 0 { throw ValidationError("--after cannot be negative") }
-    if after > 0 && program == "-" {
+    if after > 0 && program == "-" && algorithm == nil {
       throw ValidationError("--after reads standard input, so the program cannot come from there")
     }
     if NetworkExport.Format(path: path) == nil {
@@ -50,12 +63,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let export =
-      switch try ProgramSource.load(program, format: format) {
-      case .unified(let image, let name, let needed): try unified(image, name, needed)
-      case .separate(let program, let name): try separate(program, name)
-      case .fleq(let text, let name): try fleq(text, name)
-      }
+    let export = try algorithm.map(graph) ?? machine()
     guard let format = NetworkExport.Format(path: path) else { throw CommandError("unknown format") }
     for path in try export.write(format, to: path) {
       let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
@@ -70,6 +78,14 @@ struct ExportCommand: ParsableCommand {
 
 /// One function for each machine: its network, its state after `after` loops, and how to read that.
 extension ExportCommand {
+  private func machine() throws -> NetworkExport {
+    switch try ProgramSource.load(program, format: format.flatMap(ProgramSource.Format.init(rawValue:))) {
+    case .unified(let image, let name, let needed): try unified(image, name, needed)
+    case .separate(let program, let name): try separate(program, name)
+    case .fleq(let text, let name): try fleq(text, name)
+    }
+  }
+
   private func elementType(for wordBits: Int, largestInFloat: Int) throws -> ElementType {
     let type = dataType ?? (wordBits <= largestInFloat ? .f32 : .f64)
     guard type == .f64 || wordBits <= largestInFloat else {

@@ -73,6 +73,8 @@ private struct Manifest: Encodable {
   var values: [StateDecoding.Values]
   var halting: StateDecoding.Flag?
   var device: StateDecoding.Device?
+  var settling: StateDecoding.Settling?
+  var loopLimit: Int?
 
   init(_ export: NetworkExport) {
     let network = export.network
@@ -97,5 +99,7 @@ private struct Manifest: Encodable {
     values = export.decoding.values
     halting = export.decoding.halting
     device = export.decoding.device
+    settling = export.decoding.settling
+    loopLimit = export.decoding.loopLimit
   }
 }

@@ -26,6 +26,10 @@ extension OnnxLoopBuilder {
       let moved = body.add("Or", ["device.reads", "device.writes"], to: "has_moved")
       goesOn = body.add("Or", [goesOn, moved], to: "is_no_fixed_point")
     }
+    if let settling = decoding.settling {
+      let isMoving = isMoving(settling)
+      goesOn = body.add("And", [goesOn, isMoving], to: "has_not_settled")
+    }
     if let halting = decoding.halting {
       let halted = flag(halting, of: "state.out", named: "halted", in: \.body)
       let runs = body.add("Not", [halted], to: "has_not_halted")
@@ -45,6 +49,19 @@ extension OnnxLoopBuilder {
         .init("read.out", .int64), .init("device.word", .int64), .init("device.written", .bool),
       ]
     }
+  }
+
+  /// In float64, as a sum of many small numbers is compared with another small number.
+  private mutating func isMoving(_ settling: StateDecoding.Settling) -> String {
+    body.add(
+      "Gather", ["change.size", indices(settling.columns)], to: "settling.columns", [("axis", .integer(0))])
+    body.add(
+      "Gather", ["settling.columns", number(settling.row)], to: "settling.row", [("axis", .integer(1))])
+    body.add("Cast", ["settling.row"], to: "settling.changes", [("to", .integer(11))])
+    body.add("ReduceSum", ["settling.changes"], to: "settling.change", [("keepdims", .integer(0))])
+    let limit = main.constant(StoredTensor("settling.limit", shape: [], [settling.change]))
+    let isSettled = body.add("Less", ["settling.change", limit], to: "has_settled")
+    return body.add("Not", [isSettled], to: "is_moving")
   }
 
   /// Looks at the device's flags, and shows it a character where it is read.

@@ -49,7 +49,7 @@ struct OnnxLoopBuilder {
     main.inputs = [
       .init("state", export.elementType, [.fixed(columns), .fixed(width)]), .init("max_loops", .int64),
     ]
-    main.constant(StoredTensor("max_loops", shape: [], [Int64.max]))
+    main.constant(StoredTensor("max_loops", shape: [], [Int64(decoding.loopLimit ?? .max)]))
     if export.graph != nil {
       for matrix in ["graph.edges", "graph.weights"] {
         main.inputs.append(.init(matrix, export.elementType, [.fixed(columns), .fixed(columns)]))

@@ -20,10 +20,13 @@ public struct StateDecoding: Codable, Equatable, Sendable {
   public struct Role: Codable, Equatable, Sendable {
     public var name: String
     public var columns: Span
+    /// What each of them is called, if they have names.
+    public var names: [String]?
 
-    public init(_ name: String, _ columns: Span) {
+    public init(_ name: String, _ columns: Span, names: [String]? = nil) {
       self.name = name
       self.columns = columns
+      self.names = names
     }
   }
 
@@ -49,11 +52,31 @@ public struct StateDecoding: Codable, Equatable, Sendable {
     public var name: String
     public var columns: Span
     public var rows: Span
+    /// What the numbers mean, if the name does not say it.
+    public var note: String?
+    /// What the numbers are multiples of; 1 if not given.
+    public var unit: Double?
 
-    public init(_ name: String, columns: Span, rows: Span) {
+    public init(_ name: String, columns: Span, rows: Span, note: String? = nil, unit: Double? = nil) {
       self.name = name
       self.columns = columns
       self.rows = rows
+      self.note = note
+      self.unit = unit
+    }
+  }
+
+  /// Real numbers that approach their limit: a pass ends the loop if it has changed `row` of `columns` by less than
+  /// `change`, all magnitudes added up.
+  public struct Settling: Codable, Equatable, Sendable {
+    public var columns: Span
+    public var row: Int
+    public var change: Double
+
+    public init(columns: Span, row: Int, change: Double) {
+      self.columns = columns
+      self.row = row
+      self.change = change
     }
   }
 
@@ -103,14 +126,20 @@ public struct StateDecoding: Codable, Equatable, Sendable {
   /// pass that changed nothing and moved no character.
   public var halting: Flag?
   public var device: Device?
+  public var settling: Settling?
+  /// The most passes a run needs; no limit if not given.
+  public var loopLimit: Int?
 
   public init(
-    roles: [Role], codes: [Code] = [], values: [Values] = [], halting: Flag? = nil, device: Device? = nil
+    roles: [Role], codes: [Code] = [], values: [Values] = [], halting: Flag? = nil, device: Device? = nil,
+    settling: Settling? = nil, loopLimit: Int? = nil
   ) {
     self.roles = roles
     self.codes = codes
     self.values = values
     self.halting = halting
     self.device = device
+    self.settling = settling
+    self.loopLimit = loopLimit
   }
 }

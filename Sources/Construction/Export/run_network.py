@@ -2,8 +2,9 @@
 import json, pathlib, sys
 import numpy as np
 
-path, limit = pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize
+path = pathlib.Path(sys.argv[1])
 w, m = dict(np.load(path)), json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+limit = int(sys.argv[2]) if len(sys.argv) > 2 else m.get("loopLimit", sys.maxsize)
 X, device = w["state"], m.get("device")  # X[column, row]
 if device:
     row, count = device["rows"]["start"], device["rows"]["count"]
@@ -29,8 +30,15 @@ def head(name, h):
     extra = (weights * distances).sum(axis=1, keepdims=True) @ w[name + "edge_output"].T if near else 0
     return y @ w[name + "output"].T + extra
 
+def entries(span): return slice(span["start"], span["start"] + span["count"])
+
+def settled():
+    s = m.get("settling")
+    return s is not None and loops > 0 and abs((X - before)[entries(s["columns"]), s["row"]]).sum(dtype=float) < s["change"]
+
 loops, reads, writes, before = 0, False, False, None
-while loops < limit and not up(m.get("halting")) and (reads or writes or not np.array_equal(X, before)):
+while loops < limit and not up(m.get("halting")) and (
+    reads or writes or not np.array_equal(X, before)) and not settled():
     before, loops, reads, writes = X, loops + 1, False, False
     for i, layer in enumerate(m["layers"]):
         X = sum((head(f"layers.{i}.heads.{j}.", h) for j, h in enumerate(layer["heads"])), X)
@@ -43,4 +51,6 @@ while loops < limit and not up(m.get("halting")) and (reads or writes or not np.
                 shown = (sys.stdin.buffer.read(1) or [device["endOfInput"]])[0]
                 X[word] = np.where((-shown if device["negatesInput"] and not writes else shown) & abs(powers), 1, -1)
     if writes: sys.stdout.buffer.write(bytes([int((X[word] > 0) @ powers) & 255])), sys.stdout.flush()
+for v in m["values"] if not device else []:
+    print(f'{v["name"]}:', *X[entries(v["columns"]), entries(v["rows"])].ravel())
 print(f"{loops} loops", file=sys.stderr)

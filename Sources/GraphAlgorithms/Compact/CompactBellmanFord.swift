@@ -67,6 +67,13 @@ public struct CompactBellmanFord: CompactGraphNetwork {
       layers: [gather.build(), compare.build(), write.build()])
   }
 
+  public var resultRows: [GraphResultRow] {
+    [
+      GraphResultRow(
+        "distance", distance, "of no meaning if there were more loops than nodes: a negative cycle"),
+      GraphResultRow("unreached", unreached, "1: there is no path"), .predecessor(predecessor),
+    ]
+  }
   public var extractedRow: Int? { nil }
   public func loopLimit(nodeCount: Int) -> Int { max(nodeCount, 1) }
 

@@ -48,6 +48,7 @@ public struct CompactComponents: CompactGraphNetwork {
       name: "compact connected components", layout: rows.layout, layers: [extract.build(), update.build()])
   }
 
+  public var resultRows: [GraphResultRow] { [.component(component)] }
   public var extractedRow: Int? { rows.extracted[0] }
   public func loopLimit(nodeCount: Int) -> Int { nodeCount + 2 }
   public func arcs(of graph: Graph) -> [Graph.Edge] { graph.takenBothWays.arcs }

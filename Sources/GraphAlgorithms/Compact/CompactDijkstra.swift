@@ -13,6 +13,9 @@ public struct CompactDijkstra: CompactGraphNetwork {
     network = rows.network("compact Dijkstra", addsUp: true, extractsUnreached: false)
   }
 
+  public var resultRows: [GraphResultRow] {
+    [GraphResultRow("distance", rows.key, "2^96: there is no path"), .predecessor(rows.predecessor)]
+  }
   public var extractedRow: Int? { rows.rows.extracted[0] }
   public func loopLimit(nodeCount: Int) -> Int { nodeCount + 2 }
 
@@ -52,6 +55,13 @@ public struct CompactPrim: CompactGraphNetwork {
     network = rows.network("compact Prim", addsUp: false, extractsUnreached: true)
   }
 
+  public var resultRows: [GraphResultRow] {
+    [
+      GraphResultRow(
+        "distance", rows.key, "weight of the edge from the predecessor; 2^96: a tree's first node"),
+      .predecessor(rows.predecessor), .order(rows.visitTime),
+    ]
+  }
   public var extractedRow: Int? { rows.rows.extracted[0] }
   public func loopLimit(nodeCount: Int) -> Int { nodeCount + 2 }
   public func arcs(of graph: Graph) -> [Graph.Edge] { graph.takenBothWays.arcs }

@@ -11,6 +11,9 @@ public protocol CompactGraphNetwork: Sendable {
   /// The row of the scratchpad (column 1) with 1 + the node that the last loop extracted; `nil` for message passing.
   var extractedRow: Int? { get }
 
+  /// The rows of the nodes' columns that hold the answer.
+  var resultRows: [GraphResultRow] { get }
+
   /// The edges that the graph heads see, at most one between two nodes in one direction.
   func arcs(of graph: Graph) -> [Graph.Edge]
   /// The residual stream before the first loop.

@@ -53,6 +53,12 @@ public struct CompactLevelSearch: CompactGraphNetwork {
       name: "compact breadth-first search by levels", layout: rows.layout, layers: [layer.build()])
   }
 
+  public var resultRows: [GraphResultRow] {
+    [
+      GraphResultRow("distance", depth), GraphResultRow("reached", discovered, "0: there is no path"),
+      .predecessor(predecessor),
+    ]
+  }
   public var extractedRow: Int? { nil }
   public func loopLimit(nodeCount: Int) -> Int { nodeCount + 2 }
 

@@ -61,6 +61,15 @@ public struct CompactPageRank: CompactGraphNetwork {
       name: "compact PageRank", layout: rows.layout, layers: [walk.build(), sum.build()])
   }
 
+  public var resultRows: [GraphResultRow] { [GraphResultRow("rank", rank)] }
+
+  /// The ranks' change, all nodes' added up, below which the run ends: n · tolerance, but not less than rounding alone
+  /// may keep moving for ever: ranks add up to 1, so each of the few roundings of a loop moves them by up to ulp/2 in all.
+  /// (With 1 ulp as the limit, 436 of 2,504 graphs of up to seven nodes never end in float32.) What is then missing is at
+  /// most d/(1 − d) · 8 ulp < 5.5 · 10⁻⁶ in float32, all nodes' added up.
+  func settledChange(nodeCount: Int, ulpOfOne: Double) -> Double {
+    max(Double(max(nodeCount, 1)) * tolerance, 8 * ulpOfOne)
+  }
   public var extractedRow: Int? { nil }
   public func loopLimit(nodeCount: Int) -> Int { 1000 }
 
@@ -97,9 +106,8 @@ public struct CompactPageRank: CompactGraphNetwork {
   public func haltingRules<Scalar: BinaryFloatingPoint & Sendable>(
     _ graph: Graph, as type: Scalar.Type
   ) -> [HaltingRule<ResidualStream<Scalar>>] {
-    let count = Double(max(graph.nodeCount, 1))
-    let smallest = count * max(tolerance, Double(Scalar.ulpOfOne) / count)
-    var last: [Double] = Array(repeating: 1 / count, count: graph.nodeCount)
+    let smallest = settledChange(nodeCount: graph.nodeCount, ulpOfOne: Double(Scalar.ulpOfOne))
+    var last: [Double] = Array(repeating: 1 / Double(max(graph.nodeCount, 1)), count: graph.nodeCount)
     return [
       HaltingRule("converged") { state, _ in
         let ranks = state.values(rank)

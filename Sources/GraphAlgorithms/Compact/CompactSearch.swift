@@ -64,6 +64,12 @@ public struct CompactBreadthFirstSearch: CompactGraphNetwork {
       name: "compact breadth-first search", layout: rows.layout, layers: [extract.build(), discover.build()])
   }
 
+  public var resultRows: [GraphResultRow] {
+    [
+      GraphResultRow("distance", depth), GraphResultRow("reached", discovered, "0: there is no path"),
+      .predecessor(predecessor), .order(visitTime),
+    ]
+  }
   public var extractedRow: Int? { rows.extracted[0] }
   public func loopLimit(nodeCount: Int) -> Int { nodeCount + 2 }
 
@@ -163,6 +169,7 @@ public struct CompactDepthFirstSearch: CompactGraphNetwork {
       name: "compact depth-first search", layout: rows.layout, layers: [extract.build(), discover.build()])
   }
 
+  public var resultRows: [GraphResultRow] { [.predecessor(predecessor), .order(visitTime)] }
   public var extractedRow: Int? { rows.extracted[0] }
   public func loopLimit(nodeCount: Int) -> Int { nodeCount + 2 }
 

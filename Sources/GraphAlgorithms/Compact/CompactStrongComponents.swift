@@ -117,6 +117,7 @@ public struct CompactStrongComponents: CompactGraphNetwork {
       layers: [extract.build(), update.build()])
   }
 
+  public var resultRows: [GraphResultRow] { [.component(component)] }
   public var extractedRow: Int? { rows.extracted[0] }
   public func loopLimit(nodeCount: Int) -> Int { 3 * nodeCount + 2 }
 

@@ -50,6 +50,7 @@ public struct CompactTopologicalOrder: CompactGraphNetwork {
       layers: [count.build(), extract.build(), remove.build()])
   }
 
+  public var resultRows: [GraphResultRow] { [.order(visitTime)] }
   public var extractedRow: Int? { rows.extracted[0] }
   public func loopLimit(nodeCount: Int) -> Int { nodeCount + 2 }
 
