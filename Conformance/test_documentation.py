@@ -15,7 +15,9 @@ COMMANDS = {"sh": ["bash", "-euc"], "python": [sys.executable, "-c"]}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("examples")
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "Examples").symlink_to(ROOT / "Examples")
+    return folder
 
 
 @pytest.mark.parametrize("number", range(len(BLOCK.findall(PAGE.read_text(encoding="utf-8")))))
@@ -32,3 +34,4 @@ def test_examples_print_what_the_page_says(folder, number):
 def test_the_page_has_examples_of_every_format():
     commands = [source for kind, source, _ in BLOCK.findall(PAGE.read_text(encoding="utf-8")) if kind == "sh"]
     assert all(any(f"--to {name}" in c for c in commands) for name in ("multiply.safe", "calculator.onnx", "echo.npz"))
+    assert sum("--algorithm" in command for command in commands) == 2

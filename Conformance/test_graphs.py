@@ -272,6 +272,15 @@ def test_the_empty_graph_of_the_atlas_is_refused():
     assert message.startswith(b"standard input:1:1: error: the graph has no nodes")
 
 
+def test_every_line_is_answered_before_the_next_is_asked():
+    command = [BINARY, "graph", "bfs", "-", "--lines"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for nodes in (3, 1, 40):
+            process.stdin.write(line_of(nx.path_graph(nodes), 0))
+            process.stdin.flush()
+            assert read_report(process.stdout.readline())["distance"][str(nodes - 1)] == nodes - 1
+
+
 def random_question(algorithm, generator, most_nodes):
     """Up to six edges per node, self-loops and parallel ones too; whole weights of 0 and more."""
     nodes = generator.randint(1, most_nodes)

@@ -24,7 +24,7 @@ extension GraphCommand {
     let name = path == "-" ? "standard input" : path
     var reachedLimit = false
     while let line = try reader.next() {
-      guard line.contains(where: { $0 > 32 }) else { continue }
+      guard !line.allSatisfy({ $0 == 32 || $0 == 9 || $0 == 13 }) else { continue }
       let run: GraphRun
       do {
         run = try answer(algorithm, line, name, reader.number)
