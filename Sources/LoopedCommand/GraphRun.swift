@@ -43,7 +43,7 @@ enum GraphNetwork: String, CaseIterable, ExpressibleByArgument {
 struct GraphRun {
   enum End: String {
     case finished
-    /// Ctrl-C: there is no result, but the trace is kept.
+    /// Ctrl-C: a compact network's result is as far as it came, the paper's has none; the trace is kept.
     case interrupted
     /// The cap on loops was reached.
     case loopLimit = "loop limit"
