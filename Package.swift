@@ -14,6 +14,8 @@ let package = Package(
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "GraphAlgorithms", targets: ["GraphAlgorithms"]),
     .library(name: "Reporting", targets: ["Reporting"]),
+    .library(name: "Tokenization", targets: ["Tokenization"]),
+    .library(name: "LanguageModel", targets: ["LanguageModel"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -41,10 +43,13 @@ let package = Package(
       name: "Machine", dependencies: ["Construction", "Looping", "TextFiles"],
       resources: [.embedInCode("Programs")]),
     .target(name: "GraphAlgorithms", dependencies: ["CZlib", "Construction", "Looping", "TextFiles"]),
+    .target(name: "Tokenization", dependencies: ["TextFiles"]),
+    .target(name: "LanguageModel", dependencies: ["CKernels", "Looping", "Tensors", "Tokenization"]),
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "GraphAlgorithms", "InContext", "Gradients", "Machine", "Reporting", "Tensors",
+        "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine", "Reporting", "Tensors",
+        "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.embedInCode("Resources")]),
@@ -64,6 +69,9 @@ let package = Package(
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Tensors"]),
     .testTarget(name: "GraphAlgorithmsTests", dependencies: ["GraphAlgorithms", "TextFiles"]),
     .testTarget(name: "GraphSubleqTests", dependencies: ["GraphAlgorithms", "Machine"]),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"]),
+    .testTarget(
+      name: "LanguageModelTests", dependencies: ["CKernels", "LanguageModel", "Tensors", "Tokenization"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,5 @@
+import Testing
+import Tokenization
+
+@Suite struct TokenizerTests {
+}
