@@ -1,5 +1,6 @@
-// CKernels: the inner loops of training, in C. What a loop means is said here, once; every loop has a plain scalar
-// version (the reference) and, where the processor can, AVX2, AVX-512 or NEON versions that tests hold equal to it.
+// CKernels: the inner loops of training and, in decode.h, of running language models, in C. What a loop means is said
+// here, once; every loop has a plain scalar version (the reference) and, where the processor can, AVX2, AVX-512 or NEON
+// versions that tests hold equal to it.
 //
 // Common rules. All arrays are f32, row-major, and do not overlap unless a comment says so. No function allocates,
 // locks or checks its arguments: callers in the module Tensors and Gradients own shapes, memory and threads. A
@@ -10,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "decode.h"
 
 // ---- Instruction sets (level.c) ----
 

@@ -1,0 +1,26 @@
+// The layout of quantised tiles, as decode.h describes it.
+#include "half.h"
+#include "kernels.h"
+
+static inline ptrdiff_t groups_of(ptrdiff_t columns) { return (columns + CK_GROUP - 1) / CK_GROUP; }
+
+// Eight bits: where the bytes begin behind the scales.
+static inline size_t int8_scale_bytes(ptrdiff_t groups) { return ((size_t)groups * CK_TILE * 2 + 63) / 64 * 64; }
+static inline size_t int8_scale_at(ptrdiff_t group, ptrdiff_t row) { return (size_t)(group * CK_TILE + row) * 2; }
+static inline size_t int8_byte_at(ptrdiff_t groups, ptrdiff_t row, ptrdiff_t column) {
+  return int8_scale_bytes(groups) + (size_t)(column / 4 * CK_TILE + row) * 4 + (size_t)(column % 4);
+}
+
+// Four bits: scales, offsets and nibbles of one group are five cache lines.
+enum { INT4_GROUP_BYTES = CK_TILE * 2 * 2 + CK_TILE * CK_GROUP / 2 };
+static inline size_t int4_scale_at(ptrdiff_t group, ptrdiff_t row) {
+  return (size_t)group * INT4_GROUP_BYTES + (size_t)row * 2;
+}
+static inline size_t int4_offset_at(ptrdiff_t group, ptrdiff_t row) { return int4_scale_at(group, row) + CK_TILE * 2; }
+// The byte of a column; its nibble is the upper one in the second half of a group.
+static inline size_t int4_byte_at(ptrdiff_t row, ptrdiff_t column) {
+  const ptrdiff_t within = column % (CK_GROUP / 2);
+  return (size_t)(column / CK_GROUP) * INT4_GROUP_BYTES + CK_TILE * 4 + (size_t)(within / 4 * CK_TILE + row) * 4 +
+         (size_t)(within % 4);
+}
+static inline bool is_upper(ptrdiff_t column) { return column % CK_GROUP >= CK_GROUP / 2; }

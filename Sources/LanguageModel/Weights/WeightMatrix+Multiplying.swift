@@ -1,0 +1,102 @@
+import CKernels
+import Tensors
+
+extension WeightMatrix {
+  /// One matrix of a product, and where its outputs go, [batch, rows].
+  public typealias Product = (matrix: WeightMatrix, output: UnsafeMutablePointer<Float>)
+
+  /// Up to this batch the kernels read the weights once and treat every row of x alone: a row's result is bit by bit
+  /// the same whatever else is in the batch. Larger batches are products of f32 panels.
+  public static let decodeRows = 16
+
+  /// y = x · Wᵀ: x [batch, columns], y [batch, rows].
+  ///
+  /// In formats with groups a small batch is quantised to eight bits, 32 columns at a time; a large one is not.
+  /// Complexity: 2 · batch · rows · columns operations; a small batch takes as long as the weights take to read.
+  public func multiply(
+    _ x: UnsafePointer<Float>, batch: Int, into y: UnsafeMutablePointer<Float>, pool: WorkerPool = .shared
+  ) {
+    Self.multiply(x, batch: batch, by: [(self, y)], pool: pool)
+  }
+
+  /// Several matrices times one input, all threads at work from the first row to the last.
+  /// - Precondition: the matrices have as many columns as x, and outputs do not overlap.
+  public static func multiply(
+    _ x: UnsafePointer<Float>, batch: Int, by products: [Product], pool: WorkerPool = .shared
+  ) {
+    guard batch > 0, let columns = products.first?.matrix.columns else { return }
+    precondition(
+      products.allSatisfy { $0.matrix.columns == columns },
+      "matrices of \(products.map(\.matrix.columns)) columns have no input in common")
+    if batch > decodeRows {
+      multiplyPanels(x, batch: batch, columns: columns, by: products, pool: pool)
+    } else if products.contains(where: { $0.matrix.format.hasGroups }) {
+      withUnsafeTemporaryAllocation(of: ck_activations.self, capacity: ck_activations_count(batch, columns)) {
+        ck_quantize_activations(x, batch, columns, $0.baseAddress)
+        multiplyRows(x, UnsafePointer($0.baseAddress!), batch: batch, by: products, pool: pool)
+      }
+    } else {
+      multiplyRows(x, nil, batch: batch, by: products, pool: pool)
+    }
+  }
+
+  private static func multiplyRows(
+    _ x: UnsafePointer<Float>, _ quantized: UnsafePointer<ck_activations>?, batch: Int,
+    by products: [Product],
+    pool: WorkerPool
+  ) {
+    spread(products, bytesPerItem: 128 << 10, pool: pool) { product, rows, _ in
+      let matrix = product.matrix
+      let (start, y) = (matrix.address(ofRow: rows.lowerBound), product.output + rows.lowerBound)
+      switch matrix.format {
+      case .float32, .float16, .bfloat16:
+        ck_row_major_multiply(
+          matrix.format.kernelFormat, start, x, batch, y, matrix.rows, rows.count, matrix.columns)
+      case .int8: ck_int8_multiply(start, quantized, batch, y, matrix.rows, rows.count, matrix.columns)
+      case .int4: ck_int4_multiply(start, quantized, batch, y, matrix.rows, rows.count, matrix.columns)
+      }
+    }
+  }
+
+  /// Panels of the weights become f32 in memory that stays in a core's cache, and each is multiplied with all of x.
+  private static func multiplyPanels(
+    _ x: UnsafePointer<Float>, batch: Int, columns: Int, by products: [Product], pool: WorkerPool
+  ) {
+    let multiplier = FastestMultiplier.shared
+    let panelRows = max(panelBytes / (columns * 4) / Format.tile * Format.tile, Format.tile)
+    let scratch = Tensor(uninitialized: [pool.threads, panelRows * columns])
+    spread(products, rowsPerItem: panelRows, pool: pool) { product, rows, worker in
+      let panel = scratch.pointer + worker * panelRows * columns
+      product.matrix.dequantize(rows: rows, into: panel)
+      multiplier.multiply(
+        transposesA: false, transposesB: true, m: batch, n: rows.count, k: columns, a: x, lda: columns,
+        b: panel, ldb: columns, beta: 0, c: product.output + rows.lowerBound, ldc: product.matrix.rows)
+    }
+  }
+
+  /// Half of a second-level cache of today.
+  private static let panelBytes = 512 << 10
+
+  /// Calls `body` with parts of the matrices' rows; parts begin at tiles.
+  private static func spread(
+    _ products: [Product], bytesPerItem: Int = 0, rowsPerItem: Int? = nil, pool: WorkerPool,
+    _ body: (_ product: Product, _ rows: Range<Int>, _ worker: Int) -> Void
+  ) {
+    let grains = products.map { product in
+      rowsPerItem
+        ?? max(
+          bytesPerItem * product.matrix.rows / max(product.matrix.byteCount, 1) / Format.tile * Format.tile,
+          Format.tile)
+    }
+    let counts = zip(products, grains).map { ($0.matrix.rows + $1 - 1) / $1 }
+    pool.run(counts.reduce(0, +)) { item, worker in
+      var (index, part) = (0, item)
+      while part >= counts[index] {
+        part -= counts[index]
+        index += 1
+      }
+      let (product, grain) = (products[index], grains[index])
+      body(product, part * grain..<min((part + 1) * grain, product.matrix.rows), worker)
+    }
+  }
+}
