@@ -28,6 +28,7 @@ public struct SafetensorsFile: Sendable {
   private let dataStart: Int
   private let places: [String: Int]
   private let read: @Sendable (Range<Int>) -> [UInt8]?
+  private let mapping: SharedBytes?
 
   /// - Throws: `SafetensorsError`.
   public init(path: String) throws {
@@ -42,13 +43,25 @@ public struct SafetensorsFile: Sendable {
     }
   }
 
+  /// A file that is mapped: `bytes(of:)` copies nothing, and no memory is taken but for the header.
+  /// - Throws: `SafetensorsError`.
+  public init(mapping path: String) throws {
+    let bytes: SharedBytes
+    do { bytes = try SharedBytes.map(path) } catch {
+      throw SafetensorsError(file: path, problem: .cannotOpen)
+    }
+    try self.init(file: path, size: bytes.count, mapping: bytes) { Array(bytes.buffer[$0]) }
+  }
+
   /// A file that is already in memory.
   /// - Throws: `SafetensorsError`.
   public init(bytes: [UInt8], file: String = "bytes") throws {
     try self.init(file: file, size: bytes.count) { Array(bytes[$0]) }
   }
 
-  private init(file: String, size: Int, read: @escaping @Sendable (Range<Int>) -> [UInt8]?) throws {
+  private init(
+    file: String, size: Int, mapping: SharedBytes? = nil, read: @escaping @Sendable (Range<Int>) -> [UInt8]?
+  ) throws {
     func failure(_ problem: SafetensorsError.Problem) -> SafetensorsError {
       SafetensorsError(file: file, problem: problem)
     }
@@ -76,6 +89,7 @@ public struct SafetensorsFile: Sendable {
     places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
     self.file = file
     self.read = read
+    self.mapping = mapping
   }
 
   /// The first contradiction between entries in the order of their bytes.
@@ -115,5 +129,15 @@ public struct SafetensorsFile: Sendable {
       throw SafetensorsError(file: file, problem: .readFailed(tensor: name))
     }
     return StoredTensor(name, type: entry.type, shape: entry.shape, bytes: bytes)
+  }
+
+  /// The bytes of one tensor, row-major: a part of the mapping, if the file is mapped and its header leaves the
+  /// tensor where its elements may be read; else a copy.
+  /// - Throws: `SafetensorsError` if there is none of that name, or the file has changed.
+  public func bytes(of name: String) throws -> SharedBytes {
+    guard let entry = self[name] else { throw SafetensorsError(file: file, problem: .noTensor(named: name)) }
+    guard let mapping else { return SharedBytes.copy(try tensor(name).bytes) }
+    let range = (dataStart + entry.range.lowerBound)..<(dataStart + entry.range.upperBound)
+    return mapping[range].aligned(to: entry.type.size)
   }
 }

@@ -4,11 +4,18 @@ import Foundation
 /// once shared, and live as long as somebody holds them.
 public final class SharedBytes: @unchecked Sendable {
   public let buffer: UnsafeRawBufferPointer
+  /// Whether the bytes are a file's, that is, whether the system can read them again.
+  public let isMapped: Bool
   private let release: @Sendable () -> Void
 
-  /// - Parameter release: called once, when the last reference is gone.
-  public init(_ buffer: UnsafeRawBufferPointer, release: @escaping @Sendable () -> Void) {
+  /// - Parameters:
+  ///   - isMapped: whether the bytes are a read-only mapping of a file.
+  ///   - release: called once, when the last reference is gone.
+  public init(
+    _ buffer: UnsafeRawBufferPointer, isMapped: Bool = false, release: @escaping @Sendable () -> Void
+  ) {
     self.buffer = buffer
+    self.isMapped = isMapped
     self.release = release
   }
 
@@ -19,7 +26,26 @@ public final class SharedBytes: @unchecked Sendable {
   /// A part of these bytes, which keeps the whole alive. Complexity: O(1).
   /// - Precondition: `range` lies within the bytes.
   public subscript(range: Range<Int>) -> SharedBytes {
-    SharedBytes(UnsafeRawBufferPointer(rebasing: buffer[range])) { [self] in _ = self }
+    SharedBytes(UnsafeRawBufferPointer(rebasing: buffer[range]), isMapped: isMapped) { [self] in _ = self }
+  }
+
+  /// These bytes where elements of `alignment` bytes may be read: themselves, or a copy if they begin elsewhere.
+  public func aligned(to alignment: Int) -> SharedBytes {
+    guard let start = buffer.baseAddress, UInt(bitPattern: start) % UInt(alignment) != 0 else { return self }
+    return .allocate(count) { $0.copyMemory(from: buffer) }
+  }
+
+  /// Gives the memory of these bytes back, if a file holds them too: they are read again when they are touched again.
+  ///
+  /// Whoever goes once through a file that is larger than memory calls this behind himself.
+  public func releasePages() {
+    guard isMapped, let start = buffer.baseAddress else { return }
+    // Whole pages only: their neighbours may be in use.
+    let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (UInt(bitPattern: start) + page - 1) / page * page
+    let end = (UInt(bitPattern: start) + UInt(count)) / page * page
+    guard first < end, let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
+    _ = madvise(address, Int(end - first), MADV_DONTNEED)
   }
 
   /// New memory, aligned to a cache line, that `fill` writes once.
@@ -61,7 +87,7 @@ public final class SharedBytes: @unchecked Sendable {
       throw MappingError(file: path, reason: String(cString: strerror(errno)))
     }
     let address = UInt(bitPattern: start)
-    return SharedBytes(UnsafeRawBufferPointer(start: start, count: count)) {
+    return SharedBytes(UnsafeRawBufferPointer(start: start, count: count), isMapped: true) {
       munmap(UnsafeMutableRawPointer(bitPattern: address), count)
     }
   }

@@ -157,23 +157,64 @@ struct TemporaryFolder: ~Copyable {
     }
   }
 
-  /// Random bytes, and valid files with random bytes changed: an error, or a file that agrees with its size.
+  /// Random bytes, and damaged files: an error, or a file that agrees with its size.
   @Test func survivesRandomBytes() throws {
-    var random = SystemRandomNumberGenerator()
-    let valid = Self.file
-    for round in 0..<20_000 {
-      var bytes: [UInt8]
-      if round % 2 == 0 {
-        bytes = (0..<Int.random(in: 0..<64, using: &random)).map { _ in .random(in: 0...255, using: &random) }
-      } else {
-        bytes = valid
-        for _ in 0..<Int.random(in: 1...4, using: &random) {
-          bytes[Int.random(in: 8..<bytes.count, using: &random)] = .random(in: 0...255, using: &random)
-        }
-      }
-      guard let file = try? SafetensorsFile(bytes: bytes) else { continue }
+    func check(_ bytes: [UInt8]) throws {
+      guard let file = try? SafetensorsFile(bytes: bytes) else { return }
       for entry in file.entries { #expect(try file.tensor(entry.name).bytes.count == entry.range.count) }
     }
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<10_000 {
+      try check(
+        (0..<Int.random(in: 0..<64, using: &random)).map { _ in .random(in: 0...255, using: &random) })
+    }
+    try Fuzzing.mutate(Self.file, keep: 8, cases: 10_000, check)
+  }
+
+  @Test func mapsTensorsWhereTheyLie() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("model.safetensors")
+    try AtomicFile.write(SafetensorsFile.parts(Self.tensors, metadata: Self.metadata), to: path)
+    let file = try SafetensorsFile(mapping: path)
+    for tensor in Self.tensors {
+      let bytes = try file.bytes(of: tensor.name)
+      #expect(Array(bytes.buffer) == tensor.bytes && bytes.isMapped)
+      #expect(try file.tensor(tensor.name) == tensor)
+      // Given back and read again.
+      bytes.releasePages()
+      #expect(Array(bytes.buffer) == tensor.bytes)
+    }
+    #expect(throws: SafetensorsError(file: path, problem: .noTensor(named: "x"))) { try file.bytes(of: "x") }
+    for path in [folder.file("absent"), folder.path] {
+      #expect(throws: SafetensorsError(file: path, problem: .cannotOpen)) {
+        try SafetensorsFile(mapping: path)
+      }
+    }
+    #expect(try SafetensorsFile(bytes: Self.file).bytes(of: "numbers").count == 16)
+  }
+
+  @Test func refusesMappedFilesThatAreTooShort() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("model.safetensors")
+    for count in [0, 7, 8, 100, Self.file.count - 1] {
+      try Data(Self.file.prefix(count)).write(to: URL(fileURLWithPath: path))
+      #expect(throws: SafetensorsError.self, "\(count) bytes") { try SafetensorsFile(mapping: path) }
+    }
+  }
+
+  /// A header whose length is odd leaves every tensor beside its alignment: such bytes are copied.
+  @Test func copiesTensorsThatAreNotAligned() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("model.safetensors")
+    var header = #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
+    while (8 + header.utf8.count) % 4 != 1 { header += " " }
+    var bytes = Self.file(header)
+    let values: [Float] = [1.5, -2]
+    values.withUnsafeBytes { bytes += Array($0) }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    let tensor = try SafetensorsFile(mapping: path).bytes(of: "a")
+    #expect(!tensor.isMapped && UInt(bitPattern: tensor.buffer.baseAddress!) % 4 == 0)
+    #expect(Array(tensor.buffer.bindMemory(to: Float.self)) == values)
   }
 
   @Test func errorsSayWhatIsWrong() {
