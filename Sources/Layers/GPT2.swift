@@ -30,28 +30,48 @@ public struct GPT2Block: Module {
 /// A looped model applies the whole of it in every loop, positions and final norm too.
 /// Source: Garg et al., arXiv 2208.01066; Yang et al., arXiv 2311.12424 (looped).
 public struct GPT2Backbone: Module {
-  public let positions: Embedding
+  /// `nil` where whoever embeds the tokens has told them their places.
+  public let positions: Embedding?
   public let blocks: [GPT2Block]
-  public let norm: LayerNorm
+  /// `nil` for a stack whose residual stream goes on as it is.
+  public let norm: LayerNorm?
+  /// Whether every block reads the embedded input added to what the block before it made.
+  public let injectsEveryBlock: Bool
 
   /// - Parameter tokens: the longest sequence.
-  public init(tokens: Int, width: Int, heads: Int, depth: Int, random: inout RandomStream) {
-    positions = Embedding(entries: tokens, width: width, random: &random)
+  public init(
+    tokens: Int, width: Int, heads: Int, depth: Int, hasPositions: Bool = true, hasNorm: Bool = true,
+    injectsEveryBlock: Bool = false, random: inout RandomStream
+  ) {
+    positions = hasPositions ? Embedding(entries: tokens, width: width, random: &random) : nil
     var blocks: [GPT2Block] = []
     for _ in 0..<depth { blocks.append(GPT2Block(width: width, heads: heads, depth: depth, random: &random)) }
     self.blocks = blocks
-    norm = LayerNorm(width: width)
+    norm = hasNorm ? LayerNorm(width: width) : nil
+    self.injectsEveryBlock = injectsEveryBlock
   }
 
   /// [batch, tokens, width] to the same.
-  public func callAsFunction(_ embeddings: Variable) -> Variable {
-    var h = positions.addingPositions(to: embeddings)
-    for block in blocks { h = block(h) }
-    return norm(h)
+  public func callAsFunction(_ embeddings: Variable) -> Variable { normed(hidden(embeddings)) }
+
+  /// The residual stream behind the last block, before the final norm.
+  ///
+  /// - Parameter visit: is shown the embeddings with their positions, then the stream after every block.
+  public func hidden(_ embeddings: Variable, visit: (Variable) -> Void = { _ in }) -> Variable {
+    var h = positions?.addingPositions(to: embeddings) ?? embeddings
+    visit(h)
+    for block in blocks {
+      h = block(injectsEveryBlock ? h + embeddings : h)
+      visit(h)
+    }
+    return h
   }
+
+  /// The final norm, if there is one.
+  public func normed(_ hidden: Variable) -> Variable { norm?(hidden) ?? hidden }
 
   /// The parameters of the blocks and the final norm: what the papers print as a model's size.
   public var printedParameterCount: Int {
-    blocks.reduce(norm.parameterCount) { $0 + $1.parameterCount }
+    blocks.reduce(norm?.parameterCount ?? 0) { $0 + $1.parameterCount }
   }
 }

@@ -30,12 +30,16 @@ public struct LoopedGPT2: Module {
   /// - Parameters:
   ///   - inputs: coordinates of a token. - outputs: numbers predicted per token. - tokens: the longest sequence.
   ///   - depth: layers of the backbone; a loop applies all of them.
+  ///   - hasPositions, hasNorm, injectsEveryBlock: of the backbone, see `GPT2Backbone`.
   public init(
     inputs: Int, outputs: Int = 1, tokens: Int, width: Int, heads: Int, depth: Int = 1,
-    injection: Injection = .additive, random: inout RandomStream
+    injection: Injection = .additive, hasPositions: Bool = true, hasNorm: Bool = true,
+    injectsEveryBlock: Bool = false, random: inout RandomStream
   ) {
     readIn = Linear(inputs: inputs, outputs: width, random: &random)
-    backbone = GPT2Backbone(tokens: tokens, width: width, heads: heads, depth: depth, random: &random)
+    backbone = GPT2Backbone(
+      tokens: tokens, width: width, heads: heads, depth: depth, hasPositions: hasPositions, hasNorm: hasNorm,
+      injectsEveryBlock: injectsEveryBlock, random: &random)
     readOut = Linear(inputs: width, outputs: outputs, random: &random)
     injectionScale = injection == .scaled ? Parameter(Tensor([1])) : nil
     self.injection = injection
@@ -51,12 +55,15 @@ public struct LoopedGPT2: Module {
   }
 
   /// One loop: the next state.
-  public func loop(_ state: Variable, _ prompt: Variable) -> Variable {
+  public func loop(_ state: Variable, _ prompt: Variable) -> Variable { backbone(injected(state, prompt)) }
+
+  /// What the backbone reads in a loop.
+  public func injected(_ state: Variable, _ prompt: Variable) -> Variable {
     switch injection {
-    case .none: backbone(state)
-    case .additive: backbone(state + prompt)
-    case .scaled: backbone(state + scaled(prompt, by: injectionScale!))
-    case .multiplicative: backbone(state * prompt)
+    case .none: state
+    case .additive: state + prompt
+    case .scaled: state + scaled(prompt, by: injectionScale!)
+    case .multiplicative: state * prompt
     }
   }
 

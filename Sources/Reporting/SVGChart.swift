@@ -7,6 +7,8 @@ public struct SVGChart {
     public var points: [(x: Double, y: Double)]
     /// An interval at every point, drawn as a shade behind the line.
     public var band: [(x: Double, low: Double, high: Double)] = []
+    /// A line for comparison, without marks.
+    public var isDashed = false
     public init(name: String, points: [(x: Double, y: Double)]) {
       self.name = name
       self.points = points
@@ -132,8 +134,12 @@ public struct SVGChart {
         svg += "<polygon fill=\"\(color)\" opacity=\"0.15\" points=\"\(outline.joined(separator: " "))\"/>\n"
       }
       let path = points.map { "\($0.0),\($0.1)" }.joined(separator: " ")
-      svg += "<polyline fill=\"none\" stroke=\"\(color)\" stroke-width=\"2\" points=\"\(path)\"/>\n"
-      for point in points { svg += "<circle fill=\"\(color)\" r=\"3\" cx=\"\(point.0)\" cy=\"\(point.1)\"/>" }
+      let dashes = line.isDashed ? "stroke-dasharray=\"6 5\" " : ""
+      svg +=
+        "<polyline fill=\"none\" stroke=\"\(color)\" stroke-width=\"2\" \(dashes)points=\"\(path)\"/>\n"
+      for point in points where !line.isDashed {
+        svg += "<circle fill=\"\(color)\" r=\"3\" cx=\"\(point.0)\" cy=\"\(point.1)\"/>"
+      }
       let row = margin.top + 8 + Double(index) * 17
       svg +=
         "<rect x=\"\(margin.left + 10)\" y=\"\(row - 8)\" width=\"12\" height=\"4\" fill=\"\(color)\"/>"

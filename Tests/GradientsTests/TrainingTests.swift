@@ -41,7 +41,7 @@ import Testing
     for (parameter, wanted) in [
       (block.attention.qkv.weight, 0.02), (block.attention.output.weight, 0.01),
       (block.mlp.expand.weight, 0.02),
-      (block.mlp.contract.weight, 0.01), (model.backbone.positions.weight, 0.02),
+      (block.mlp.contract.weight, 0.01), (model.backbone.positions!.weight, 0.02),
       (model.readIn.weight, 1 / (3 * 20).squareRoot()),
     ] { #expect(abs(deviation(parameter) / wanted - 1) < 0.05) }
     #expect(model.readIn.weight.value.values.allSatisfy { abs($0) <= 1 / Float(20).squareRoot() })

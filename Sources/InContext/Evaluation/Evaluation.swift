@@ -26,6 +26,14 @@ public struct Evaluation: Codable, Equatable, Sendable {
   public var parts: [Part]
   /// Error at the last position after 1, 2, … loops, the network's first; then the methods that iterate.
   public var loopCurves: [Curve]
+  /// The network's error by loops and position, in distribution; files of before there was one have none.
+  public var loopMap: LoopMap?
+
+  /// Mean errors: [loop][position], after the loops named.
+  public struct LoopMap: Codable, Equatable, Sendable {
+    public var loops: [Int]
+    public var errors: [[Double?]]
+  }
 
   /// The network's curve in distribution.
   public var curve: Curve { parts[0].curves[0] }
@@ -66,6 +74,7 @@ public struct Evaluator {
     guard let functions = run.task as? FunctionTask else { return evaluateSequences() }
     var parts: [Evaluation.Part] = []
     var loopCurves: [Curve] = []
+    var loopMap: Evaluation.LoopMap?
     for (index, name) in ([nil] + shifts).enumerated() {
       var random = RandomStream(
         seed: UInt64(bitPattern: Int64(recipe.seed)), stream: 100 + UInt32(index))
@@ -87,9 +96,13 @@ public struct Evaluator {
         guard advance() else { return nil }
       }
       parts.append(Evaluation.Part(name: name ?? "in distribution", curves: curves))
-      if name == nil, loops > 1 { loopCurves = self.loopCurves(held, functions, normaliser) }
+      if name == nil, loops > 1 {
+        let (last, sums) = loopErrors(chunks(held) { RegressionPrompt.batch($0) })
+        loopCurves = [curve(networkName, last, normaliser)] + iterations(held, functions, normaliser)
+        loopMap = self.loopMap(sums, held.count, normaliser)
+      }
     }
-    return evaluation(parts, loopCurves)
+    return evaluation(parts, loopCurves, loopMap)
   }
 
   /// Squared errors by position after the trained loops: [prompt][position].
@@ -107,7 +120,7 @@ public struct Evaluator {
     return result
   }
 
-  private func errors(of batches: [PromptBatch]) -> [[Double]] {
+  package func errors(of batches: [PromptBatch]) -> [[Double]] {
     let loops = run.recipe.loops
     let last = run.recipe.architecture == .standard ? 1 : loops
     return batches.flatMap { batch in
@@ -132,32 +145,52 @@ public struct Evaluator {
     }
   }
 
-  /// Errors at the last place after every loop: [prompt][loop].
-  private func loopErrors(_ batches: [PromptBatch]) -> [[Double]] {
-    batches.flatMap { batch in
+  /// Errors at the last place after every loop, [prompt][loop], and the sums over prompts of all errors, [loop][place].
+  private func loopErrors(_ batches: [PromptBatch]) -> (last: [[Double]], sums: [[Double]]) {
+    var sums: [[Double]] = []
+    let last = batches.flatMap { batch in
       var byLoop: [[Double]] = []
-      run.model.predictions(batch, loops: loops) { _, predictions in
-        byLoop.append(Self.errors(predictions, batch.readings[0].targets).map { $0.last ?? .nan })
+      run.model.predictions(batch, loops: loops) { loop, predictions in
+        let errors = Self.errors(predictions, batch.readings[0].targets)
+        byLoop.append(errors.map { $0.last ?? .nan })
+        if sums.count < loop { sums.append([Double](repeating: 0, count: errors.first?.count ?? 0)) }
+        for row in errors {
+          for (place, error) in row.enumerated() { sums[loop - 1][place] += error }
+        }
       }
       return (0..<batch.tokens.shape[0]).map { prompt in byLoop.map { $0[prompt] } }
     }
+    return (last, sums)
   }
 
-  private func loopCurves(
+  /// At most forty loops are kept: every k-th, and the last.
+  private func loopMap(_ sums: [[Double]], _ count: Int, _ normaliser: Double) -> Evaluation.LoopMap {
+    let step = (sums.count + 39) / 40
+    let shown = (1...max(sums.count, 1)).filter { $0 % step == 0 || $0 == 1 || $0 == sums.count }
+    return Evaluation.LoopMap(
+      loops: shown,
+      errors: shown.map { loop in
+        sums[loop - 1].map { sum in
+          let mean = sum / (normaliser * Double(max(count, 1)))
+          return mean.isFinite ? mean : nil
+        }
+      })
+  }
+
+  /// The loop curves of the baselines that iterate.
+  private func iterations(
     _ held: [RegressionPrompt], _ functions: FunctionTask, _ normaliser: Double
   ) -> [Curve] {
-    let network = curve(networkName, loopErrors(chunks(held) { RegressionPrompt.batch($0) }), normaliser)
     let methods = baselines.compactMap { Baselines.make($0, task: functions) as? any IterativeBaseline }
-    return [network]
-      + methods.map { method in
-        let errors = mapOnAllThreads(held) { prompt in
-          method.lastPredictions(prompt, iterations: loops).map {
-            Self.square($0 - Double(prompt.answer(prompt.points - 1)))
-          }
+    return methods.map { method in
+      let errors = mapOnAllThreads(held) { prompt in
+        method.lastPredictions(prompt, iterations: loops).map {
+          Self.square($0 - Double(prompt.answer(prompt.points - 1)))
         }
-        let name = method.name.split(separator: ",").first.map(String.init) ?? method.name
-        return curve(name, errors, normaliser)
       }
+      let name = method.name.split(separator: ",").first.map(String.init) ?? method.name
+      return curve(name, errors, normaliser)
+    }
   }
 
   /// Tasks that are no regression have no baselines here.
@@ -173,16 +206,22 @@ public struct Evaluator {
       let own = batches.flatMap { chainErrors($0, chain) }
       curves.append(curve("the network's own steps", own, run.task.normaliser))
     }
-    let loopCurves = loops > 1 ? [curve(networkName, loopErrors(batches), run.task.normaliser)] : []
-    return evaluation([.init(name: "in distribution", curves: curves)], loopCurves)
+    let part = Evaluation.Part(name: "in distribution", curves: curves)
+    guard loops > 1 else { return evaluation([part], []) }
+    let (last, sums) = loopErrors(batches)
+    return evaluation(
+      [part], [curve(networkName, last, run.task.normaliser)], loopMap(sums, prompts, run.task.normaliser))
   }
 
-  private func evaluation(_ parts: [Evaluation.Part], _ loopCurves: [Curve]) -> Evaluation {
+  private func evaluation(
+    _ parts: [Evaluation.Part], _ loopCurves: [Curve], _ loopMap: Evaluation.LoopMap? = nil
+  ) -> Evaluation {
     let recipe = run.recipe
     return Evaluation(
       name: recipe.name, expected: recipe.expected, recipe: recipe.yaml, steps: run.trainedSteps,
       parameters: run.model.parameterCount, printedParameters: run.model.printedParameterCount,
-      trainedLoops: recipe.architecture == .standard ? 1 : recipe.loops, parts: parts, loopCurves: loopCurves)
+      trainedLoops: recipe.architecture == .standard ? 1 : recipe.loops, parts: parts, loopCurves: loopCurves,
+      loopMap: loopMap)
   }
 
   private var networkName: String {

@@ -132,16 +132,25 @@ public struct InContextModel: Module {
     }
   }
 
-  /// The state after every loop, [batch, tokens, width], the embedded prompt first: for probes.
-  public func states(_ tokens: Tensor, loops: Int) -> [Tensor] {
+  /// The residual stream that probes look at, [batch, tokens, width] at every depth: the embedded prompt with its
+  /// positions, then the stream after every block of a standard decoder, or after every loop of any other network, before
+  /// the final norm. Nothing is taped.
+  public func hiddenStates(_ tokens: Tensor, loops: Int) -> [Tensor] {
     Tape.withoutRecording {
       let prompt = embedded(tokens)
+      var states: [Tensor] = []
+      if configuration.architecture == .standard {
+        _ = core.backbone.hidden(prompt) { states.append($0.value) }
+        return states
+      }
+      states.append((core.backbone.positions?.addingPositions(to: prompt) ?? prompt).value)
       var state = core.initialState(prompt)
-      return [prompt.value]
-        + (0..<loops).map { _ in
-          state = core.loop(state, prompt)
-          return state.value
-        }
+      for _ in 0..<loops {
+        let hidden = core.backbone.hidden(core.injected(state, prompt))
+        states.append(hidden.value)
+        state = core.backbone.normed(hidden)
+      }
+      return states
     }
   }
 

@@ -10,7 +10,8 @@ struct EvaluateSubcommand: ParsableCommand {
     commandName: "evaluate",
     abstract: "Measure a run on prompts it has never seen, beside least squares and others.")
 
-  @Argument(help: "The folder of a run, a checkpoint, or an exported model.") var model: String
+  @Argument(help: "The folder of a run, a checkpoint, an exported model, or a recipe: its untrained network.")
+  var model: String
   @Option(help: "KEY=VALUE over the run's recipe, as evaluation.prompts=256; may be repeated.") var set:
     [String] = []
   @Option(help: "Write everything measured to FILE, as JSON: `looped icl plot` reads it.") var output: String?
@@ -20,10 +21,7 @@ struct EvaluateSubcommand: ParsableCommand {
 
   func run() throws {
     Interrupt.install()
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: model, isDirectory: &isFolder)
-    let path = exists && isFolder.boolValue ? TrainingSession.checkpoint(in: model) : model
-    let evaluator = Evaluator(try TrainingRun.load(path, settings: set))
+    let evaluator = Evaluator(try TrainingRun.fromModelOrRecipe(model, settings: set))
     var bar = ProgressBar(total: evaluator.work, what: "measurements")
     let evaluation = evaluator.evaluate { done in
       bar.update(done)
@@ -65,66 +63,6 @@ struct PlotSubcommand: ParsableCommand {
     }
     let report = EvaluationReport(evaluations)
     print(report.text, terminator: "")
-    try report.write(svg: svg, html: html)
-  }
-}
-
-/// `looped icl sweep`
-struct SweepSubcommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "sweep", abstract: "Train and evaluate a recipe once for every combination of some values.",
-    discussion: """
-      For example: looped icl sweep Recipes/linear-looped.yaml --over training.loops=5,10,15 --over seed=1,2
-
-      A combination whose folder holds a finished run is not trained again, one that was stopped goes on.
-      """)
-
-  @Argument(help: "A recipe (YAML).") var recipe: String
-  @Option(help: "KEY=VALUE,VALUE,…; may be repeated: all combinations are run.") var over: [String]
-  @Option(help: "KEY=VALUE over the recipe; may be repeated.") var set: [String] = []
-  @Option(name: .shortAndLong, help: "The folder for all runs.") var output = "runs/sweep"
-  @Option(help: "Write the charts to FILE.") var svg: String?
-  @Option(help: "Write the report to FILE.") var html: String?
-
-  func run() throws {
-    Interrupt.install()
-    var combinations: [[String]] = [[]]
-    for axis in over {
-      let parts = axis.split(separator: "=", maxSplits: 1)
-      guard parts.count == 2 else { throw ValidationError("--over is KEY=VALUE,VALUE,…, not '\(axis)'") }
-      combinations = combinations.flatMap { combination in
-        parts[1].split(separator: ",").map { combination + ["\(parts[0])=\($0)"] }
-      }
-    }
-    guard combinations.count <= 1000 else { throw ValidationError("\(combinations.count) combinations") }
-    // Every recipe is checked before the first is trained.
-    let recipes = try combinations.map { combination in
-      var recipe = try Recipe(path: recipe, settings: set + combination)
-      recipe.name += combination.isEmpty ? "" : ", " + combination.joined(separator: ", ")
-      return recipe
-    }
-    var evaluations: [Evaluation] = []
-    for (recipe, combination) in zip(recipes, combinations) {
-      let folder = output + "/" + combination.joined(separator: "-").replacing("/", with: "-")
-      let checkpoint = TrainingSession.checkpoint(in: folder)
-      let run =
-        FileManager.default.fileExists(atPath: checkpoint)
-        ? try TrainingRun.load(checkpoint, settings: ["training.steps=\(recipe.steps)"]) : TrainingRun(recipe)
-      guard run.recipe == recipe else {
-        throw CommandError("\(folder) holds a run of another recipe\nhint: choose another --output")
-      }
-      guard try TrainingSession(run: run, folder: folder, printsLines: false).train() else {
-        throw ExitCode(130)
-      }
-      guard let evaluation = Evaluator(run).evaluate(progress: { _ in !Interrupt.isRequested }) else {
-        throw ExitCode(130)
-      }
-      let last = evaluation.curve.mean.last.flatMap { $0 } ?? .nan
-      print("\(recipe.name): error \(String(format: "%.4g", last)) at the last position")
-      evaluations.append(evaluation)
-    }
-    let report = EvaluationReport(evaluations)
-    try AtomicFile.write([Array(report.json.utf8)], to: output + "/sweep.json")
     try report.write(svg: svg, html: html)
   }
 }

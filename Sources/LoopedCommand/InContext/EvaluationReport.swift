@@ -6,6 +6,8 @@ import Tensors
 /// Measurements of one or several runs as tables, charts and a page.
 struct EvaluationReport {
   let evaluations: [Evaluation]
+  /// Beside those of the loops, which the evaluations bring themselves.
+  var maps: [SVGHeatMap] = []
 
   init(_ evaluations: [Evaluation]) { self.evaluations = evaluations }
 
@@ -16,7 +18,8 @@ struct EvaluationReport {
   }
 
   func write(svg: String?, html: String?) throws {
-    if let svg { try AtomicFile.write([Array(SVGChart.stack(charts.map(\.chart)).utf8)], to: svg) }
+    let pictures: [any StackedPicture] = charts.map(\.chart) + allMaps
+    if let svg { try AtomicFile.write([Array(SVGChart.stack(pictures).utf8)], to: svg) }
     if let html { try AtomicFile.write([Array(page.utf8)], to: html) }
   }
 
@@ -46,6 +49,10 @@ struct EvaluationReport {
       page.raw(section.chart.text)
       page.table(header: section.table.header, rows: section.table.rows)
     }
+    for map in allMaps {
+      page.heading(map.title)
+      page.raw(map.text)
+    }
     for evaluation in evaluations {
       page.heading("Recipe")
       page.preformatted(evaluation.recipe)
@@ -55,6 +62,19 @@ struct EvaluationReport {
 
   /// The charts as SVG.
   var pictures: [String] { charts.map(\.chart.text) }
+
+  private var allMaps: [SVGHeatMap] { maps + evaluations.compactMap(loopMap) }
+
+  /// Loops × context: where in the prompt which loop lowers the error.
+  private func loopMap(_ evaluation: Evaluation) -> SVGHeatMap? {
+    guard let map = evaluation.loopMap, let width = map.errors.first?.count, width > 0 else { return nil }
+    return SVGHeatMap(
+      title: "Error by loops and context: \(evaluation.name)", xLabel: "points in the context",
+      yLabel: "loops",
+      valueLabel: "error", columns: (0..<width).map { "\($0)" }, rows: map.loops.map { "\($0)" },
+      values: map.errors,
+      logarithmic: true)
+  }
 
   private struct Section {
     var chart: SVGChart
