@@ -52,4 +52,43 @@ import Testing
     let wrong = try LoopedBinary.run(["icl", "plot", recipe])
     #expect(wrong.status == 1 && wrong.errors.contains("holds no measurements"))
   }
+
+  @Test func probesAndDrawsHeatMaps() throws {
+    let folder = try TemporaryFolder()
+    let recipe = try folder.write("name: tiny\n", to: "tiny.yaml")
+    let (picture, page) = (folder.path("p.svg"), folder.path("p.html"))
+    let probe = ["icl", "probe", recipe, "--steps", "3", "--batch", "8", "--prompts", "16"] + small
+    let probed = try LoopedBinary.run(probe + ["--svg", picture, "--html", page])
+    #expect(probed.status == 0 && probed.output.contains("predicting zero"))
+    let drawn = try String(contentsOfFile: picture, encoding: .utf8)
+    // Two targets of five depths: four prefixes, and two.
+    #expect(drawn.components(separatedBy: "class=\"cell\"").count - 1 == 5 * (4 + 2))
+    #expect(drawn.contains("stroke-dasharray"))
+    let json = try LoopedBinary.run(probe + ["--json"])
+    let object = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any]
+    #expect((object?["parts"] as? [Any])?.count == 2)
+    let wrong = try LoopedBinary.run(["icl", "probe", recipe, "--set", "task.family=tree"] + small)
+    #expect(wrong.status == 1 && wrong.errors.contains("hint: probes are for"))
+    #expect(try LoopedBinary.run(["icl", "probe", recipe, "--batch", "1"]).status == 64)
+    let map = folder.path("map.svg")
+    let swept = try LoopedBinary.run(
+      ["icl", "sweep", recipe, "--over", "training.loops=3,4", "--over", "training.window=1,2,3", "--output"]
+        + [folder.path("sweep"), "--svg", map] + small + ["--set", "training.steps=1"])
+    #expect(swept.status == 0)
+    let text = try String(contentsOfFile: map, encoding: .utf8)
+    #expect(text.contains(">training.window</text>"))
+    // Two by three runs, and the maps of their loops.
+    #expect(text.components(separatedBy: ">training.loops</text>").count == 2)
+  }
+
+  @Test func heldOutErrorsStandInTheLog() throws {
+    let folder = try TemporaryFolder()
+    let recipe = try folder.write(
+      "name: tiny\ntraining:\n  evaluate-every: 3\n  evaluation-prompts: 16\n  steps: 4\n", to: "tiny.yaml")
+    let outcome = try LoopedBinary.run(["icl", "train", recipe, "--output", folder.path("run")] + small)
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.filter { $0.contains("held_out=") }.map { $0.prefix(6) } == ["step=3", "step=4"])
+    let log = try String(contentsOfFile: folder.path("run/log.jsonl"), encoding: .utf8)
+    #expect(log.components(separatedBy: "held_out_last").count == 3)
+  }
 }

@@ -58,6 +58,11 @@ extension Recipe {
       number("training.loops-interval", "steps per increment", \.loopsInterval, 1...1_000_000_000),
       number("training.log-every", "steps", \.logEvery, 1...1_000_000_000),
       number("training.checkpoint-every", "steps", \.checkpointEvery, 1...1_000_000_000),
+      number(
+        "training.evaluate-every", "steps between held-out errors in the log; 0: none", \.evaluateEvery,
+        0...1_000_000_000),
+      number(
+        "training.evaluation-prompts", "held-out prompts for the log", \.evaluationPrompts, 1...1_000_000),
       number("evaluation.prompts", "held-out prompts", \.prompts, 1...1_000_000),
       number(
         "evaluation.loops", "length of the loop curve; 0: four times the trained", \.evaluationLoops,

@@ -67,6 +67,9 @@ public struct Recipe: Equatable, Sendable {
   public var loopsInterval = 500
   public var logEvery = 50
   public var checkpointEvery = 500
+  /// Steps between measurements on held-out prompts, 0 for none; and how many prompts.
+  public var evaluateEvery = 0
+  public var evaluationPrompts = 256
 
   // evaluation
   public var prompts = 1280
@@ -83,6 +86,8 @@ public struct Recipe: Equatable, Sendable {
   /// The random streams of a run.
   public enum Stream: UInt32 {
     case initialisation, data, evaluation, representation, bootstrap
+    /// Prompts on which a run is measured while it is trained.
+    case heldOut = 10
   }
 
   /// What contradicts within the recipe: the key to blame, and why. `nil` if nothing does.
@@ -119,7 +124,7 @@ public struct Recipe: Equatable, Sendable {
     func function(_ family: any FunctionFamily) -> FunctionTask {
       FunctionTask(
         family, dimension: dimension, noise: Float(noise), pool: pool > 0 ? pool : nil,
-        poolSeed: UInt64(bitPattern: Int64(seed)))
+        poolSeed: poolSeed)
     }
     switch family {
     case .linear: return function(LinearFunctions())
@@ -134,6 +139,10 @@ public struct Recipe: Equatable, Sendable {
     case .chainOfThought: return ChainOfThoughtTask(dimension: dimension, hidden: hidden, steps: depth)
     }
   }
+
+  /// The pool's prompts are streams of a seed of their own: with the run's, prompt 100 of the pool would be the first of
+  /// the held-out ones.
+  private var poolSeed: UInt64 { UInt64(bitPattern: Int64(seed)) ^ 0x706F_6F6C_0000_0000 }
 
   private func representation(inputs: Int) -> Representation {
     var random = stream(.representation)

@@ -44,6 +44,11 @@ public struct FunctionTask: PromptTask {
     return RegressionPrompt.batch(prompts[...])
   }
 
+  public func heldOutBatch(size: Int, points: Int, random: inout RandomStream) -> PromptBatch {
+    let prompts = (0..<size).map { _ in prompt(points: points, random: &random) }
+    return RegressionPrompt.batch(prompts[...])
+  }
+
   /// A fresh prompt, or one of the pool.
   package func trainingPrompt(points: Int, active: Int?, random: inout RandomStream) -> RegressionPrompt {
     guard let pool else { return prompt(points: points, active: active, random: &random) }

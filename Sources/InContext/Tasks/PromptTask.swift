@@ -51,6 +51,15 @@ public protocol PromptTask: Sendable {
   /// - Parameters:
   ///   - active: coordinates of x that are not zero: the curriculum of dimensions; `nil` for all.
   func batch(size: Int, points: Int, active: Int?, random: inout RandomStream) -> PromptBatch
+
+  /// Prompts for measuring: never of the pool a run may be trained on.
+  func heldOutBatch(size: Int, points: Int, random: inout RandomStream) -> PromptBatch
+}
+
+extension PromptTask {
+  public func heldOutBatch(size: Int, points: Int, random: inout RandomStream) -> PromptBatch {
+    batch(size: size, points: points, active: nil, random: &random)
+  }
 }
 
 /// One prompt of a function y = f(x), for evaluation: context points, and where predictions are wanted.

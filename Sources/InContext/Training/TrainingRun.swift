@@ -49,7 +49,32 @@ public final class TrainingRun {
       [
         ("normalised_loss", normalised), ("loops", Double(sizes.loops)), ("points", Double(sizes.points)),
         ("dimension", Double(sizes.dimension)),
-      ])
+      ] + (evaluates(after: trainer.step) ? heldOutErrors() : []))
+  }
+
+  /// Whether the log entry of the step with this number, counted from 1, has errors on held-out prompts.
+  public func evaluates(after step: Int) -> Bool {
+    recipe.evaluateEvery > 0 && (step % recipe.evaluateEvery == 0 || step >= recipe.steps)
+  }
+
+  /// Errors after all loops on prompts of the recipe's full size, the same at every call and never trained on: the mean
+  /// over the positions, and that of the last, over the error of predicting zero.
+  ///
+  /// They come from a random stream of their own, so that measuring changes nothing in the training.
+  package func heldOutErrors() -> [(name: String, value: Double)] {
+    var random = recipe.stream(.heldOut)
+    var (all, last, count) = (0.0, 0.0, 0)
+    while count < recipe.evaluationPrompts {
+      let size = min(128, recipe.evaluationPrompts - count)
+      let batch = task.heldOutBatch(size: size, points: recipe.points, random: &random)
+      for row in Evaluator(self).errors(of: [batch]) {
+        all += row.reduce(0, +) / Double(max(row.count, 1))
+        last += row.last ?? .nan
+      }
+      count += size
+    }
+    let scale = 1 / (Double(count) * task.normaliser)
+    return [("held_out", all * scale), ("held_out_last", last * scale)]
   }
 
   // MARK: Files

@@ -81,7 +81,7 @@ struct TrainingSession {
       let step = run.trainer.step
       let now = clock.now
       let speed = Double(step - start) / max((now - begin) / .seconds(1), 1e-9)
-      if step % run.recipe.logEvery == 0 || run.isDone {
+      if step % run.recipe.logEvery == 0 || run.isDone || run.evaluates(after: step) {
         var logged = entry
         logged.values.append(("steps_per_second", speed))
         try log.write(logged)
