@@ -3,7 +3,7 @@
 // the compiler turns into the instructions of the set: there are no intrinsics to keep in step.
 #if defined(__x86_64__)
 
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define LANES 8
 #define AT(name) name##_avx2
 #include "vector.h"

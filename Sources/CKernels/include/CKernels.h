@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache.h"
 #include "decode.h"
 
 // ---- Instruction sets (level.c) ----

@@ -6,13 +6,19 @@ final class ExecutorScratch {
   private(set) var normed, queries, keys, values, attended, branch, gate, up,
     scales: UnsafeMutablePointer<Float>
   private var cosines, sines: UnsafeMutablePointer<Float>
-  /// What each row sees, as ranges of cells.
-  private(set) var runs: [[Range<Int>]] = []
+  /// What each row sees.
+  private(set) var views: [RowView] = []
+  /// The ranges of all views, one row's after the other.
+  private(set) var ranges: [Range<Int>] = []
+  /// Runs of rows that follow each other in one sequence at one loop, in passes longer than a decoding pass.
+  private(set) var segments: [Range<Int>] = []
+  /// The most cells that a row sees.
+  private(set) var longestView = 0
   /// For every worker the scores of one head.
-  private(set) var scores: [UnsafeMutablePointer<Float>]
-  private var scoreCapacity = 0
+  private var scores: [UnsafeMutablePointer<Float>]
+  private var scoreCapacity = 1
   private var capacity = 0
-  /// θ^(-2j / headSize) in f32, as the models were trained.
+  /// θ^(-2j / headSize), rounded to f32 as the models were trained with it.
   private let frequencies: [Float]
 
   init(_ c: ModelConfiguration, threads: Int) {
@@ -32,47 +38,104 @@ final class ExecutorScratch {
     }
   }
 
+  /// The cells a row sees, in the order of their positions.
+  struct RowView {
+    /// So many cells from the first on, in the shared slots.
+    var settled: Int
+    /// Which of `ranges`: cells of the loop's own slots.
+    var ranges: Range<Int>
+    var cells: Int
+  }
+
   /// Makes room for the rows, and works out what they see and by which angles they turn.
   func prepare(_ rows: [LoopRow], _ c: ModelConfiguration) {
     grow(to: rows.count, c)
-    runs.removeAll(keepingCapacity: true)
-    var longest = 0
+    views.removeAll(keepingCapacity: true)
+    ranges.removeAll(keepingCapacity: true)
+    longestView = 0
     let half = frequencies.count
     for (number, row) in rows.enumerated() {
-      precondition(row.cell < row.cache.contextLimit && row.loop < row.cache.loops, "row outside its cache")
-      runs.append(Self.cells(seenBy: row))
-      longest = max(longest, runs[number].reduce(0) { $0 + $1.count })
+      look(row)
+      // The product is f32, as in training: at the position 60000 that is more than the rounding of cos.
       for j in 0..<half {
         let angle = Float(row.position) * frequencies[j]
         cosines[number * half + j] = cos(angle)
         sines[number * half + j] = sin(angle)
       }
     }
-    if longest > scoreCapacity {
-      scoreCapacity = longest * 2
-      for i in scores.indices {
-        scores[i].deallocate()
-        scores[i] = .allocate(capacity: scoreCapacity)
-      }
-    }
+    findSegments(rows)
   }
 
-  private static func cells(seenBy row: LoopRow) -> [Range<Int>] {
-    guard let path = row.path else { return [0..<row.cell + 1] }
-    var runs = [0..<row.cache.count]
-    for cell in path + [row.cell] {
-      if runs[runs.count - 1].upperBound == cell {
-        runs[runs.count - 1] = runs[runs.count - 1].lowerBound..<cell + 1
+  private func look(_ row: LoopRow) {
+    let cache = row.cache
+    precondition(
+      row.cell >= cache.settledCount && row.cell < cache.contextLimit && row.loop < cache.loops,
+      "the cell \(row.cell) at the loop \(row.loop) is outside the cache, or settled")
+    let (settled, first) = (cache.settledCount, ranges.count)
+    var cells = settled
+    func see(_ range: Range<Int>) {
+      guard !range.isEmpty else { return }
+      cells += range.count
+      if ranges.count > first, ranges[ranges.count - 1].upperBound == range.lowerBound {
+        ranges[ranges.count - 1] = ranges[ranges.count - 1].lowerBound..<range.upperBound
       } else {
-        runs.append(cell..<cell + 1)
+        ranges.append(range)
       }
     }
-    return runs
+    if let path = row.path {
+      see(0..<cache.count - settled)
+      for cell in path { see(cell - settled..<cell - settled + 1) }
+      see(row.cell - settled..<row.cell - settled + 1)
+    } else {
+      see(0..<row.cell - settled + 1)
+    }
+    views.append(RowView(settled: settled, ranges: first..<ranges.count, cells: cells))
+    longestView = max(longestView, cells)
   }
 
-  func rotate(rows: Int, _ c: ModelConfiguration) {
-    ck_rotary(queries, c.heads * c.headSize, cosines, sines, 1, rows, c.heads, c.headSize)
-    ck_rotary(keys, c.keyValueHeads * c.headSize, cosines, sines, 1, rows, c.keyValueHeads, c.headSize)
+  private func findSegments(_ rows: [LoopRow]) {
+    segments.removeAll(keepingCapacity: true)
+    guard rows.count > LoopExecutor.decodeRows else { return }
+    var start = 0
+    for i in 1...rows.count {
+      if i < rows.count, rows[i].cache === rows[i - 1].cache, rows[i].loop == rows[i - 1].loop,
+        rows[i].cell == rows[i - 1].cell + 1, rows[i].path == nil, rows[i - 1].path == nil
+      {
+        continue
+      }
+      segments.append(start..<i)
+      start = i
+    }
+  }
+
+  /// Scratch of `count` floats for one worker.
+  /// - Precondition: `reserveScores` made room for them.
+  func scores(_ worker: Int) -> UnsafeMutablePointer<Float> { scores[worker] }
+
+  /// Grows the workers' scratch to at least `count` floats each; contents are lost.
+  func reserveScores(_ count: Int) {
+    guard count > scoreCapacity else { return }
+    scoreCapacity = count + count / 4
+    for i in scores.indices {
+      scores[i].deallocate()
+      scores[i] = Self.allocate(scoreCapacity)
+    }
+  }
+
+  func rotate(rows: Range<Int>, _ c: ModelConfiguration) {
+    let (queryWidth, keyWidth, half) = (c.heads * c.headSize, c.keyValueHeads * c.headSize, c.headSize / 2)
+    let first = rows.lowerBound
+    ck_rotary(
+      queries + first * queryWidth, queryWidth, cosines + first * half, sines + first * half, 1, rows.count,
+      c.heads, c.headSize)
+    ck_rotary(
+      keys + first * keyWidth, keyWidth, cosines + first * half, sines + first * half, 1, rows.count,
+      c.keyValueHeads, c.headSize)
+  }
+
+  private static func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
+    UnsafeMutableRawPointer.allocate(byteCount: max(count * 4, 64), alignment: 64)
+      .bindMemory(to: Float.self, capacity: count)
   }
 
   private func grow(to rows: Int, _ c: ModelConfiguration) {
@@ -80,8 +143,7 @@ final class ExecutorScratch {
     capacity = rows
     func renew(_ memory: inout UnsafeMutablePointer<Float>, _ columns: Int) {
       memory.deallocate()
-      memory = UnsafeMutableRawPointer.allocate(byteCount: max(rows * columns * 4, 64), alignment: 64)
-        .bindMemory(to: Float.self, capacity: rows * columns)
+      memory = Self.allocate(rows * columns)
     }
     let (queryWidth, keyWidth) = (c.heads * c.headSize, c.keyValueHeads * c.headSize)
     renew(&normed, c.hiddenSize)

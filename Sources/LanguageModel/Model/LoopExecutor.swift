@@ -1,6 +1,6 @@
 import CKernels
-import Foundation
 import Tensors
+import Tokenization
 
 /// Runs rows through the shared block.
 ///
@@ -11,8 +11,7 @@ import Tensors
 /// **Batch invariance.** In passes of at most `decodeRows` rows, what a row computes does not depend on the rows beside
 /// it, bit for bit. Longer passes (prompts) use matrix products whose sums are ordered otherwise: equal within rounding.
 ///
-/// Memory: scratch for the longest pass so far; a pass that is no longer allocates nothing. Not thread-safe; the work
-/// inside a pass is spread over the pool.
+/// Memory: scratch for the longest pass so far. Not thread-safe; the work inside a pass is spread over the pool.
 public final class LoopExecutor {
   /// The most rows of a pass whose results do not depend on each other.
   public static let decodeRows = 16
@@ -33,7 +32,7 @@ public final class LoopExecutor {
 
   /// The states before the first loop, [tokens, hidden].
   /// - Precondition: every token is in the vocabulary.
-  public func embed(_ tokens: some Collection<Int32>, into states: UnsafeMutablePointer<Float>) {
+  public func embed(_ tokens: some Collection<TokenID>, into states: UnsafeMutablePointer<Float>) {
     let hidden = model.configuration.hiddenSize
     for (row, token) in tokens.enumerated() {
       precondition(token >= 0 && token < model.configuration.vocabularySize, "token \(token)")
@@ -48,27 +47,32 @@ public final class LoopExecutor {
     guard !rows.isEmpty else { return }
     let c = model.configuration
     let count = rows.count
-    scratch.prepare(rows, c)
+    let s = scratch
+    s.prepare(rows, c)
+    prepareAttention(rows)
+    overRows(count) { normalize($0, states, model.layers[0].attentionNorm, into: s.normed) }
     for (number, layer) in model.layers.enumerated() {
-      normalize(states, layer.attentionNorm, into: scratch.normed, rows: count)
       WeightMatrix.multiply(
-        scratch.normed, batch: count,
-        by: [(layer.query, scratch.queries), (layer.key, scratch.keys), (layer.value, scratch.values)],
+        s.normed, batch: count, by: [(layer.query, s.queries), (layer.key, s.keys), (layer.value, s.values)],
         pool: pool)
-      scratch.rotate(rows: count, c)
+      overRows(count) { s.rotate(rows: $0, c) }
       store(rows, layer: number)
       attend(rows, layer: number)
-      layer.output.multiply(scratch.attended, batch: count, into: scratch.branch, pool: pool)
-      add(scratch.branch, layer.attentionOutputNorm, to: states, rows: count)
-      normalize(states, layer.mlpNorm, into: scratch.normed, rows: count)
-      WeightMatrix.multiply(
-        scratch.normed, batch: count, by: [(layer.gate, scratch.gate), (layer.up, scratch.up)], pool: pool)
-      activate(rows: count)
-      layer.down.multiply(scratch.gate, batch: count, into: scratch.branch, pool: pool)
-      add(scratch.branch, layer.mlpOutputNorm, to: states, rows: count)
+      layer.output.multiply(s.attended, batch: count, into: s.branch, pool: pool)
+      overRows(count) {
+        add($0, s.branch, layer.attentionOutputNorm, to: states)
+        normalize($0, states, layer.mlpNorm, into: s.normed)
+      }
+      WeightMatrix.multiply(s.normed, batch: count, by: [(layer.gate, s.gate), (layer.up, s.up)], pool: pool)
+      activate(count)
+      layer.down.multiply(s.gate, batch: count, into: s.branch, pool: pool)
+      let next = number + 1 < model.layers.count ? model.layers[number + 1].attentionNorm : model.finalNorm
+      overRows(count) {
+        add($0, s.branch, layer.mlpOutputNorm, to: states)
+        normalize($0, states, next, into: s.normed)
+      }
     }
-    normalize(states, model.finalNorm, into: scratch.normed, rows: count)
-    states.update(from: scratch.normed, count: count * c.hiddenSize)
+    states.update(from: s.normed, count: count * c.hiddenSize)
     passes += 1
     rowsRun += count
   }
@@ -76,9 +80,13 @@ public final class LoopExecutor {
   /// The gate's value of every row before the sigmoid: the log-odds of leaving after the loop that made the states.
   /// - Precondition: the model has a gate.
   public func exitLogits(_ states: UnsafePointer<Float>, rows: Int) -> [Float] {
+    (0..<rows).map { exitLogit(states + $0 * model.configuration.hiddenSize) }
+  }
+
+  /// `exitLogits` of one row.
+  public func exitLogit(_ state: UnsafePointer<Float>) -> Float {
     guard let gate = model.gate else { preconditionFailure("the model has no exit gate") }
-    let hidden = model.configuration.hiddenSize
-    return (0..<rows).map { Float(ck_dot(gate.weight, states + $0 * hidden, hidden)) + gate.bias }
+    return Float(ck_dot(gate.weight, state, model.configuration.hiddenSize) + Double(gate.bias))
   }
 
   /// The readout, [rows, vocabulary].
@@ -86,31 +94,46 @@ public final class LoopExecutor {
     model.readout.multiply(states, batch: rows, into: logits, pool: pool)
   }
 
-  private func normalize(
-    _ x: UnsafePointer<Float>, _ gain: [Float], into y: UnsafeMutablePointer<Float>, rows: Int
-  ) {
-    let hidden = model.configuration.hiddenSize
-    ck_rms_norm_forward(x, gain, y, scratch.scales, rows, hidden, model.configuration.normEpsilon)
-  }
-
-  /// states += norm(branch), or branch where there is no norm.
-  private func add(
-    _ branch: UnsafeMutablePointer<Float>, _ norm: [Float]?, to states: UnsafeMutablePointer<Float>, rows: Int
-  ) {
-    let count = rows * model.configuration.hiddenSize
-    if let norm {
-      normalize(branch, norm, into: scratch.normed, rows: rows)
-      ck_add(states, scratch.normed, states, count)
+  /// Calls `body` with parts of the rows: all of them for a decoding pass, whose rows are too few to spread.
+  private func overRows(_ count: Int, _ body: (Range<Int>) -> Void) {
+    if count <= Self.decodeRows {
+      body(0..<count)
     } else {
-      ck_add(states, branch, states, count)
+      pool.run(count, grain: 8) { range, _ in body(range) }
     }
   }
 
-  /// gate = silu(gate) · up.
-  private func activate(rows: Int) {
-    let (gate, up) = (scratch.gate, scratch.up)
-    for i in 0..<rows * model.configuration.intermediateSize {
-      gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i]
+  private func normalize(
+    _ rows: Range<Int>, _ x: UnsafePointer<Float>, _ gain: [Float], into y: UnsafeMutablePointer<Float>
+  ) {
+    let hidden = model.configuration.hiddenSize
+    let offset = rows.lowerBound * hidden
+    ck_rms_norm_forward(
+      x + offset, gain, y + offset, scratch.scales + rows.lowerBound, rows.count, hidden,
+      model.configuration.normEpsilon)
+  }
+
+  /// states += norm(branch), or branch where there is no norm. The norm is made in `normed`, which is free then.
+  private func add(
+    _ rows: Range<Int>, _ branch: UnsafeMutablePointer<Float>, _ norm: [Float]?,
+    to states: UnsafeMutablePointer<Float>
+  ) {
+    let (offset, count) = (
+      rows.lowerBound * model.configuration.hiddenSize, rows.count * model.configuration.hiddenSize
+    )
+    if let norm {
+      normalize(rows, branch, norm, into: scratch.normed)
+      ck_add(states + offset, scratch.normed + offset, states + offset, count)
+    } else {
+      ck_add(states + offset, branch + offset, states + offset, count)
+    }
+  }
+
+  /// gate = silu(gate) · up, row by row: a row's last values are computed alike in every pass.
+  private func activate(_ count: Int) {
+    let width = model.configuration.intermediateSize
+    overRows(count) { rows in
+      for row in rows { ck_silu_product(scratch.gate + row * width, scratch.up + row * width, width) }
     }
   }
 
@@ -120,49 +143,6 @@ public final class LoopExecutor {
       row.cache.store(
         loop: row.loop, layer: layer, cell: row.cell, keys: scratch.keys + number * width,
         values: scratch.values + number * width)
-    }
-  }
-
-  /// Every row over the cells it sees.
-  private func attend(_ rows: [LoopRow], layer: Int) {
-    let c = model.configuration
-    let (size, group) = (c.headSize, c.heads / c.keyValueHeads)
-    pool.run(rows.count * c.keyValueHeads) { item, worker in
-      let (number, shared) = (item / c.keyValueHeads, item % c.keyValueHeads)
-      let row = rows[number]
-      let slot = row.cache.slot(loop: row.loop, layer: layer)
-      for head in shared * group..<(shared + 1) * group {
-        let q = scratch.queries + number * c.heads * size + head * size
-        let out = scratch.attended + number * c.heads * size + head * size
-        attendHead(q, out, slot, head: shared, runs: scratch.runs[number], scores: scratch.scores[worker])
-      }
-    }
-  }
-
-  private func attendHead(
-    _ q: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ slot: KVSlot, head: Int,
-    runs: [Range<Int>],
-    scores: UnsafeMutablePointer<Float>
-  ) {
-    let size = slot.layout.headSize
-    let scale = 1 / Float(size).squareRoot()
-    var n = 0
-    for cell in runs.joined() {
-      let k =
-        slot.keys(block: cell / KVLayout.cellsPerBlock)
-        + slot.layout.offset(cell % KVLayout.cellsPerBlock, head: head)
-      scores[n] = Float(ck_dot(q, k, size)) * scale
-      n += 1
-    }
-    ck_softmax(scores, scores, 1, n)
-    out.update(repeating: 0, count: size)
-    n = 0
-    for cell in runs.joined() {
-      let v =
-        slot.values(block: cell / KVLayout.cellsPerBlock)
-        + slot.layout.offset(cell % KVLayout.cellsPerBlock, head: head)
-      ck_axpy(scores[n], v, out, size)
-      n += 1
     }
   }
 }
