@@ -33,6 +33,9 @@ struct LineReader {
     self.handle = handle
   }
 
+  /// Whether the next line has been read already, so that asking for it does not wait.
+  var hasLine: Bool { buffer[start...].contains(10) }
+
   /// The next line without its newline; `nil` at the end, or when interrupted.
   /// - Throws: `CommandError` for a line that is too long.
   mutating func next() throws -> [UInt8]? {
