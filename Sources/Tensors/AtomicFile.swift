@@ -31,6 +31,11 @@ public enum AtomicFile {
   public struct Failure: Error, Equatable, CustomStringConvertible {
     public let path: String
     public let reason: String
+    public init(path: String, reason: String) {
+      self.path = path
+      self.reason = reason
+    }
+
     public var description: String { "cannot write \(path): \(reason)" }
   }
 }

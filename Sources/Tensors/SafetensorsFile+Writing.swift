@@ -7,14 +7,24 @@ extension SafetensorsFile {
     precondition(
       Set(tensors.map(\.name) + ["__metadata__"]).count == tensors.count + 1, "names must differ")
     let order = tensors.indices.sorted { (-tensors[$0].type.size, $0) < (-tensors[$1].type.size, $1) }
+    let header = header(
+      order.map { (tensors[$0].name, tensors[$0].type, tensors[$0].shape, tensors[$0].bytes.count) },
+      metadata: metadata)
+    return [header] + order.map { tensors[$0].bytes }
+  }
+
+  /// The header's length and the header, for tensors in the order of their bytes.
+  static func header(
+    _ tensors: [(name: String, type: ElementType, shape: [Int], byteCount: Int)], metadata: [String: String]
+  ) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
       members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var offset = 0
-    for tensor in order.map({ tensors[$0] }) {
-      let end = offset + tensor.bytes.count
+    for tensor in tensors {
+      let end = offset + tensor.byteCount
       let shape = tensor.shape.map(String.init).joined(separator: ",")
       members.append(
         "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)],"
@@ -23,8 +33,7 @@ extension SafetensorsFile {
     }
     var header = Array("{\(members.joined(separator: ","))}".utf8)
     header += Array(repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
-    let length = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
-    return [length + header] + order.map { tensors[$0].bytes }
+    return (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header
   }
 
   private static func quoted(_ text: String) -> String {
