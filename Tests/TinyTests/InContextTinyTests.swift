@@ -91,4 +91,28 @@ import Testing
     let log = try String(contentsOfFile: folder.path("run/log.jsonl"), encoding: .utf8)
     #expect(log.components(separatedBy: "held_out_last").count == 3)
   }
+
+  @Test func tablesAreTrainedOnAndSampled() throws {
+    let folder = try TemporaryFolder()
+    let rows = (0..<40).map { "\($0 % 5),\($0 * $0 % 7),\($0 % 3 == 0 ? "a" : "b")" }.joined(separator: "\n")
+    let files = try ["one.csv", "two.csv"].map { try folder.write("x,z,kind\n\(rows)\n", to: $0) }
+    let recipe = try folder.write(
+      "name: tables\ntask:\n  family: tabular\n  files: [\(files.joined(separator: ", "))]\n"
+        + "evaluation:\n  baselines: [\"nearest:3\", majority]\n",
+      to: "tables.yaml")
+    let run = folder.path("run")
+    let trained = try LoopedBinary.run(
+      ["icl", "train", recipe, "--output", run, "--set", "training.steps=3"] + small)
+    #expect(trained.status == 0)
+    let measured = try LoopedBinary.run(["icl", "evaluate", run])
+    #expect(measured.status == 0 && measured.output.contains("the table left out, one.csv"))
+    let sampled = try LoopedBinary.run(["icl", "sample", run, "--json", "--prompts", "3"])
+    let object = try JSONSerialization.jsonObject(with: Data(sampled.output.utf8)) as? [String: Any]
+    #expect((object?["tokens"] as? [[[Double]]])?.count == 3)
+    #expect((object?["predictions"] as? [Any])?.count == 4)
+    #expect((object?["baselines"] as? [String: Any])?.keys.sorted() == ["majority", "nearest:3"])
+    _ = try folder.write("x,z,kind\n1,?,a\n", to: "two.csv")
+    let wrong = try LoopedBinary.run(["icl", "sample", recipe] + small)
+    #expect(wrong.status == 1 && wrong.errors.contains("two.csv:2:3: error: a missing value in column 'z'"))
+  }
 }

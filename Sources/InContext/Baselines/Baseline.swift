@@ -42,7 +42,7 @@ public enum Baselines {
   public static let names =
     "least-squares, ridge:ALPHA, lasso:ALPHA, nearest:K, averaging, gradient-descent:STEPS, newton:STEPS, "
     + "tree, tree:DEPTH, sign-tree:DEPTH, boosted-trees, sign-boosted-trees, network:STEPS, "
-    + "representation-ridge:ALPHA"
+    + "representation-ridge:ALPHA, logistic:ALPHA, majority"
 
   /// What is wrong with a name, if anything.
   public static func problem(with name: String) -> String? {
@@ -64,6 +64,8 @@ public enum Baselines {
     switch kind {
     case "least-squares" where parts.count == 1: return LeastSquares()
     case "averaging" where parts.count == 1: return Averaging()
+    case "majority" where parts.count == 1: return Majority()
+    case "logistic": return number(1, 1e-9...1e9).map { LogisticRegression(alpha: $0) }
     case "ridge": return number(0.1, 1e-12...1e12).map { Ridge(alpha: $0) }
     case "lasso": return number(0.01, 0...1e6).map { Lasso(alpha: $0) }
     case "nearest": return whole(3, 1...10_000).map { NearestNeighbours(count: $0) }

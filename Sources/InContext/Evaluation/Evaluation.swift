@@ -24,6 +24,8 @@ public struct Evaluation: Codable, Equatable, Sendable {
   public var printedParameters: Int
   public var trainedLoops: Int
   public var parts: [Part]
+  /// What an error is, if not a squared error over that of predicting zero.
+  public var measure: String?
   /// Error at the last position after 1, 2, … loops, the network's first; then the methods that iterate.
   public var loopCurves: [Curve]
   /// The network's error by loops and position, in distribution; files of before there was one have none.
@@ -49,7 +51,7 @@ public struct Evaluator {
   public var shifts: [String]
   public var resamples = 1000
   /// Prompts at once.
-  private let batch = 128
+  let batch = 128
 
   public init(_ run: TrainingRun) {
     self.run = run
@@ -60,7 +62,10 @@ public struct Evaluator {
   }
 
   /// The units of work `progress` counts.
-  public var work: Int { 1 + baselines.count + shifts.count * (1 + baselines.count) }
+  public var work: Int {
+    run.task is TabularTask
+      ? 2 * (1 + baselines.count) : 1 + baselines.count + shifts.count * (1 + baselines.count)
+  }
 
   /// - Parameter progress: is told the units done; returns whether to go on.
   /// - Returns: `nil` if interrupted.
@@ -71,6 +76,7 @@ public struct Evaluator {
       return progress(done)
     }
     let recipe = run.recipe
+    if let tables = run.task as? TabularTask { return evaluateTables(tables, advance) }
     guard let functions = run.task as? FunctionTask else { return evaluateSequences() }
     var parts: [Evaluation.Part] = []
     var loopCurves: [Curve] = []
@@ -126,9 +132,23 @@ public struct Evaluator {
     return batches.flatMap { batch in
       var errors: [[Double]] = []
       run.model.predictions(batch, loops: loops, shown: { $0 == last }) { _, predictions in
-        errors = Self.errors(predictions, batch.readings[0].targets)
+        errors = Self.errors(predictions, batch.readings[0])
       }
       return errors
+    }
+  }
+
+  /// Squared errors summed over the coordinates of the answer, or 1 where the largest logit is of the wrong class:
+  /// [prompt][place].
+  package static func errors(_ predictions: Tensor, _ reading: PromptBatch.Reading) -> [[Double]] {
+    let (prompts, places, width) = (predictions.shape[0], predictions.shape[1], predictions.shape[2])
+    guard let classes = reading.classes else { return errors(predictions, reading.targets) }
+    return (0..<prompts).map { prompt in
+      (0..<places).map { place in
+        let logits = predictions.pointer + (prompt * places + place) * width
+        let said = (0..<width).max { logits[$0] < logits[$1] } ?? 0
+        return said == Int(classes[prompt * places + place]) ? 0 : 1
+      }
     }
   }
 
@@ -146,12 +166,12 @@ public struct Evaluator {
   }
 
   /// Errors at the last place after every loop, [prompt][loop], and the sums over prompts of all errors, [loop][place].
-  private func loopErrors(_ batches: [PromptBatch]) -> (last: [[Double]], sums: [[Double]]) {
+  func loopErrors(_ batches: [PromptBatch]) -> (last: [[Double]], sums: [[Double]]) {
     var sums: [[Double]] = []
     let last = batches.flatMap { batch in
       var byLoop: [[Double]] = []
       run.model.predictions(batch, loops: loops) { loop, predictions in
-        let errors = Self.errors(predictions, batch.readings[0].targets)
+        let errors = Self.errors(predictions, batch.readings[0])
         byLoop.append(errors.map { $0.last ?? .nan })
         if sums.count < loop { sums.append([Double](repeating: 0, count: errors.first?.count ?? 0)) }
         for row in errors {
@@ -164,7 +184,7 @@ public struct Evaluator {
   }
 
   /// At most forty loops are kept: every k-th, and the last.
-  private func loopMap(_ sums: [[Double]], _ count: Int, _ normaliser: Double) -> Evaluation.LoopMap {
+  func loopMap(_ sums: [[Double]], _ count: Int, _ normaliser: Double) -> Evaluation.LoopMap {
     let step = (sums.count + 39) / 40
     let shown = (1...max(sums.count, 1)).filter { $0 % step == 0 || $0 == 1 || $0 == sums.count }
     return Evaluation.LoopMap(
@@ -213,18 +233,19 @@ public struct Evaluator {
       [part], [curve(networkName, last, run.task.normaliser)], loopMap(sums, prompts, run.task.normaliser))
   }
 
-  private func evaluation(
+  func evaluation(
     _ parts: [Evaluation.Part], _ loopCurves: [Curve], _ loopMap: Evaluation.LoopMap? = nil
   ) -> Evaluation {
     let recipe = run.recipe
     return Evaluation(
       name: recipe.name, expected: recipe.expected, recipe: recipe.yaml, steps: run.trainedSteps,
       parameters: run.model.parameterCount, printedParameters: run.model.printedParameterCount,
-      trainedLoops: recipe.architecture == .standard ? 1 : recipe.loops, parts: parts, loopCurves: loopCurves,
+      trainedLoops: recipe.architecture == .standard ? 1 : recipe.loops, parts: parts,
+      measure: run.task is TabularTask ? "share of wrong answers" : nil, loopCurves: loopCurves,
       loopMap: loopMap)
   }
 
-  private var networkName: String {
+  var networkName: String {
     switch run.recipe.architecture {
     case .standard: "standard, \(run.recipe.layers) layers"
     case .looped: "looped, \(run.recipe.loops) loops"
@@ -233,7 +254,7 @@ public struct Evaluator {
     }
   }
 
-  private func curve(_ name: String, _ errors: [[Double]], _ normaliser: Double) -> Curve {
+  func curve(_ name: String, _ errors: [[Double]], _ normaliser: Double) -> Curve {
     Curve(
       name, errors: errors.map { $0.map { $0 / normaliser } }, resamples: resamples,
       random: run.recipe.stream(.bootstrap))

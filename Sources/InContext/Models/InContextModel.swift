@@ -174,7 +174,11 @@ public struct InContextModel: Module {
 
   private func readingLoss(_ state: Variable, _ batch: PromptBatch) -> Variable {
     let state = post.map { $0(state) } ?? state
-    let parts = batch.readings.map { $0.weight * squaredError(read($0, of: state), $0.targets) }
+    let parts = batch.readings.map { reading in
+      let prediction = read(reading, of: state)
+      return reading.weight
+        * (reading.classes.map { crossEntropy(prediction, $0) } ?? squaredError(prediction, reading.targets))
+    }
     return parts.dropFirst().reduce(parts[0], +)
   }
 }

@@ -8,6 +8,7 @@ public struct Recipe: Equatable, Sendable {
   public enum Family: String, CaseIterable, Sendable {
     case linear, sparse, tree, relu, representation, autoregression
     case chainOfThought = "chain-of-thought"
+    case tabular
   }
 
   public var name = "unnamed"
@@ -30,6 +31,15 @@ public struct Recipe: Equatable, Sendable {
   public var order = 2
   /// Distinct training prompts, 0 for fresh ones always.
   public var pool = 0
+  /// Tables of classification as CSV files; none for synthetic ones.
+  public var files: [String] = []
+  /// The column of the label; empty for the last.
+  public var label = ""
+  /// How many synthetic tables, and of how many rows.
+  public var tables = 10
+  public var tableRows = 1000
+  /// The table that is left out of training, counted from 0.
+  public var heldOutTable = 0
 
   // model
   public var architecture = Architecture.looped
@@ -88,6 +98,7 @@ public struct Recipe: Equatable, Sendable {
     case initialisation, data, evaluation, representation, bootstrap
     /// Prompts on which a run is measured while it is trained.
     case heldOut = 10
+    case tables
   }
 
   /// What contradicts within the recipe: the key to blame, and why. `nil` if nothing does.
@@ -114,6 +125,18 @@ public struct Recipe: Equatable, Sendable {
     for name in shifts where DistributionShift(name: name) == nil {
       return ("evaluation.shifts", "no shift is named '\(name)'; there are \(DistributionShift.names)")
     }
+    if family == .tabular {
+      do {
+        let tables = try numericTables()
+        if let problem = TabularTask.problem(
+          with: tables, dimension: dimension, points: points, heldOut: heldOutTable)
+        {
+          return (files.isEmpty ? "task.family" : "task.files", problem)
+        }
+      } catch {
+        return ("task.files", "\(error)")
+      }
+    }
     // A state of the loop holds batch · tokens · width numbers; a few thousand millions do not fit a machine.
     let numbers = batch * task.tokens(points: points) * width * 16 * max(1, window)
     if numbers > 8 << 30 { return ("training.batch", "a step would keep \(numbers >> 28) GiB") }
@@ -136,6 +159,11 @@ public struct Recipe: Equatable, Sendable {
       return AutoregressionTask(
         dimension: dimension, order: order, noise: Float(noise),
         representation: representation(inputs: order * dimension))
+    case .tabular:
+      // A recipe without contradiction has read its tables before.
+      let tables = (try? numericTables()) ?? []
+      var random = stream(.tables)
+      return TabularTask(tables, dimension: dimension, heldOut: heldOutTable, random: &random)
     case .chainOfThought: return ChainOfThoughtTask(dimension: dimension, hidden: hidden, steps: depth)
     }
   }

@@ -13,6 +13,9 @@ public struct PromptBatch {
     public var targets: Tensor
     /// Of the mean squared error in the loss.
     public var weight: Float
+    /// One class per place, [batch · places], where the outputs are logits of classes: the loss is then their mean
+    /// cross-entropy, and an error is a wrong answer.
+    public var classes: [Int32]?
 
     public init(head: Int = 0, first: Int = 0, step: Int, targets: Tensor, weight: Float = 1) {
       self.head = head

@@ -42,7 +42,8 @@ struct EvaluationReport {
       if !evaluation.expected.isEmpty { page.paragraph("Expected: " + evaluation.expected) }
     }
     page.paragraph(
-      "Errors are squared errors over those of predicting zero, on prompts the network has never seen; bands are the "
+      (measure.map { "Errors are the \($0)" } ?? "Errors are squared errors over those of predicting zero")
+        + ", on prompts the network has never seen; bands are the "
         + "5th to 95th percentile of the mean under resampling of the prompts.")
     for section in charts {
       page.heading(section.chart.title)
@@ -113,15 +114,15 @@ struct EvaluationReport {
       curves.append(curve)
     }
     var chart = SVGChart(
-      title: title, xLabel: x, yLabel: "error / error of zero", logarithmicY: true,
+      title: title, xLabel: x, yLabel: measure ?? "error / error of zero", logarithmicY: measure == nil,
       series: curves.map { curve in
         var series = SVGChart.Series(
           name: curve.name,
           points: curve.mean.enumerated().compactMap { i, y in
-            y.flatMap { Self.isShown($0) ? (Double(i + first), $0) : nil }
+            y.flatMap { isShown($0) ? (Double(i + first), $0) : nil }
           })
         series.band = curve.mean.indices.compactMap { i in
-          guard let low = curve.low[safe: i] ?? nil, let high = curve.high[safe: i] ?? nil, Self.isShown(low)
+          guard let low = curve.low[safe: i] ?? nil, let high = curve.high[safe: i] ?? nil, isShown(low)
           else { return nil }
           return (Double(i + first), low, high)
         }
@@ -138,7 +139,12 @@ struct EvaluationReport {
   }
 
   /// Least squares' rounding errors of 1e-28 would squeeze everything else into a line.
-  private static func isShown(_ error: Double) -> Bool { error > 1e-6 }
+  private func isShown(_ error: Double) -> Bool { measure != nil || error > 1e-6 }
+
+  /// What errors are, where all runs agree that they are not squares.
+  private var measure: String? {
+    evaluations.allSatisfy { $0.measure == evaluations.first?.measure } ? evaluations.first?.measure : nil
+  }
 
   private static func isListed(_ row: Int, of count: Int) -> Bool {
     count <= 24 || row == count - 1 || row % ((count + 19) / 20) == 0

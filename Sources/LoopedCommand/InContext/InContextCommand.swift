@@ -17,6 +17,7 @@ struct InContextCommand: ParsableCommand {
       """,
     subcommands: [
       TrainSubcommand.self, EvaluateSubcommand.self, SweepSubcommand.self, ProbeSubcommand.self,
+      SampleSubcommand.self,
       PlotSubcommand.self, KeysSubcommand.self,
     ])
 }
