@@ -16,6 +16,23 @@ public enum Architecture: String, CaseIterable, Sendable {
   case algoFormer = "algoformer"
 }
 
+/// Where tokens learn their places.
+public enum PositionPlace: String, CaseIterable, Sendable {
+  /// Every stack adds positions of its own to what it reads: the looped one in every loop.
+  case stacks
+  /// Positions are added to the embedded prompt, once: an AlgoFormer's pre-transformer alone reads them as such.
+  case input
+}
+
+/// Where the residual stream is normed, beside the blocks' own norms.
+public enum NormPlace: String, CaseIterable, Sendable {
+  /// Behind every stack: behind the looped one in every loop.
+  case stacks
+  /// Before the read-out alone.
+  case output
+  case none
+}
+
 /// A network that reads a prompt of vectors and predicts at its tokens: any of the architectures.
 ///
 ///     P = pre(readIn(prompt));  Y ← backbone(inject(Y, P)), b times;  prediction = readOut(post(Y)) after any loop
@@ -39,10 +56,15 @@ public struct InContextModel: Module {
     /// AlgoFormer: layers before and after the loop.
     public var preLayers = 1
     public var postLayers = 1
+    public var positions = PositionPlace.stacks
+    public var norms = NormPlace.stacks
+    /// Whether every block, not the first alone, reads the stack's input added to the stream.
+    public var injectsEveryBlock = false
 
     public init(
       architecture: Architecture, inputs: Int, outputs: [Int] = [1], tokens: Int, width: Int, heads: Int,
-      layers: Int, injection: Injection = .additive, preLayers: Int = 1, postLayers: Int = 1
+      layers: Int, injection: Injection = .additive, preLayers: Int = 1, postLayers: Int = 1,
+      positions: PositionPlace = .stacks, norms: NormPlace = .stacks, injectsEveryBlock: Bool = false
     ) {
       self.architecture = architecture
       self.inputs = inputs
@@ -54,6 +76,9 @@ public struct InContextModel: Module {
       self.injection = injection
       self.preLayers = preLayers
       self.postLayers = postLayers
+      self.positions = positions
+      self.norms = norms
+      self.injectsEveryBlock = injectsEveryBlock
     }
   }
 
@@ -64,6 +89,10 @@ public struct InContextModel: Module {
   public let post: GPT2Backbone?
   /// Read-outs after the first: of intermediate steps.
   public let stepReadOuts: [Linear]
+  /// Of `PositionPlace.input`.
+  public let inputPositions: Embedding?
+  /// Of `NormPlace.output`.
+  public let outputNorm: LayerNorm?
 
   /// - Precondition: heads divide the width; extents are positive.
   public init(_ configuration: Configuration, random: inout RandomStream) {
@@ -71,26 +100,32 @@ public struct InContextModel: Module {
     self.configuration = c
     let injects = c.architecture == .looped || c.architecture == .algoFormer
     func stack(_ layers: Int) -> GPT2Backbone {
-      GPT2Backbone(tokens: c.tokens, width: c.width, heads: c.heads, depth: layers, random: &random)
+      GPT2Backbone(
+        tokens: c.tokens, width: c.width, heads: c.heads, depth: layers, hasPositions: c.positions == .stacks,
+        hasNorm: c.norms == .stacks, injectsEveryBlock: c.injectsEveryBlock, random: &random)
     }
     let isAlgoFormer = c.architecture == .algoFormer
     pre = isAlgoFormer && c.preLayers > 0 ? stack(c.preLayers) : nil
     core = LoopedGPT2(
       inputs: c.inputs, outputs: c.outputs[0], tokens: c.tokens, width: c.width, heads: c.heads,
       depth: c.layers,
-      injection: injects ? c.injection : .none, random: &random)
+      injection: injects ? c.injection : .none, hasPositions: c.positions == .stacks,
+      hasNorm: c.norms == .stacks, injectsEveryBlock: c.injectsEveryBlock, random: &random)
     post = isAlgoFormer && c.postLayers > 0 ? stack(c.postLayers) : nil
     var readOuts: [Linear] = []
     for outputs in c.outputs.dropFirst() {
       readOuts.append(Linear(inputs: c.width, outputs: outputs, random: &random))
     }
     stepReadOuts = readOuts
+    inputPositions =
+      c.positions == .input ? Embedding(entries: c.tokens, width: c.width, random: &random) : nil
+    outputNorm = c.norms == .output ? LayerNorm(width: c.width) : nil
   }
 
   /// Parameters of the stacks with their final norms: what the papers print as a model's size.
   public var printedParameterCount: Int {
     core.backbone.printedParameterCount + (pre?.printedParameterCount ?? 0)
-      + (post?.printedParameterCount ?? 0)
+      + (post?.printedParameterCount ?? 0) + (outputNorm?.parameterCount ?? 0)
   }
 
   /// The loss of training: over the supervised loops of the window, the mean of the batch's loss.
@@ -126,7 +161,7 @@ public struct InContextModel: Module {
       for loop in 1...max(loops, 1) {
         state = core.loop(state, prompt)
         if shown(loop) {
-          body(loop, read(batch.readings[reading], of: post.map { $0(state) } ?? state).value)
+          body(loop, read(batch.readings[reading], of: finished(state)).value)
         }
       }
     }
@@ -163,8 +198,15 @@ public struct InContextModel: Module {
   }
 
   private func embedded(_ tokens: Tensor) -> Variable {
-    let prompt = core.readIn(Variable(tokens))
+    let read = core.readIn(Variable(tokens))
+    let prompt = inputPositions?.addingPositions(to: read) ?? read
     return pre.map { $0(prompt) } ?? prompt
+  }
+
+  /// What the read-outs read: post-transformer and output norm behind the loop, if there are any.
+  private func finished(_ state: Variable) -> Variable {
+    let after = post.map { $0(state) } ?? state
+    return outputNorm.map { $0(after) } ?? after
   }
 
   private func read(_ reading: PromptBatch.Reading, of state: Variable) -> Variable {
@@ -173,7 +215,7 @@ public struct InContextModel: Module {
   }
 
   private func readingLoss(_ state: Variable, _ batch: PromptBatch) -> Variable {
-    let state = post.map { $0(state) } ?? state
+    let state = finished(state)
     let parts = batch.readings.map { reading in
       let prediction = read(reading, of: state)
       return reading.weight

@@ -49,6 +49,10 @@ public struct Recipe: Equatable, Sendable {
   public var injection = Injection.additive
   public var preLayers = 1
   public var postLayers = 1
+  public var positions = PositionPlace.stacks
+  public var norms = NormPlace.stacks
+  /// Whether every block reads its stack's input again.
+  public var injectsBlocks = false
 
   // training
   public var steps = 10_000
@@ -181,7 +185,8 @@ public struct Recipe: Equatable, Sendable {
     InContextModel.Configuration(
       architecture: architecture, inputs: task.inputs, outputs: task.outputs,
       tokens: task.tokens(points: points), width: width, heads: heads, layers: layers, injection: injection,
-      preLayers: preLayers, postLayers: postLayers)
+      preLayers: preLayers, postLayers: postLayers, positions: positions, norms: norms,
+      injectsEveryBlock: injectsBlocks)
   }
 
   public var learningRate: LearningRate {
