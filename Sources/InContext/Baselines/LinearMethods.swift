@@ -93,21 +93,33 @@ public struct Ridge: Baseline {
     let context = features(prompt.x)
     let questions = prompt.queries.map { features($0.x) } ?? context
     let d = context.first?.count ?? 0
-    var inverse = [Double](repeating: 0, count: d * d)
-    for i in 0..<d { inverse[i * d + i] = 1 / alpha }
-    var weights = [Double](repeating: 0, count: d)
+    var state = State(dimension: d, alpha: alpha)
     return (0..<n).map { i in
-      if i > 0 {
-        let x = context[i - 1][...]
-        let q = multiply(inverse, x)
-        let gain = 1 + product(q[...], x)
-        let error = y[i - 1] - product(weights[...], x)
-        for r in 0..<d {
-          weights[r] += q[r] / gain * error
-          for c in 0..<d { inverse[r * d + c] -= q[r] * q[c] / gain }
-        }
+      if i > 0 { state.add(context[i - 1][...], y[i - 1]) }
+      return product(state.weights[...], questions[i][...])
+    }
+  }
+
+  /// The weights after some rows, and (Xᵀ X + α I)⁻¹.
+  package struct State {
+    package private(set) var weights: [Double]
+    private var inverse: [Double]
+
+    package init(dimension d: Int, alpha: Double) {
+      weights = .init(repeating: 0, count: d)
+      inverse = .init(repeating: 0, count: d * d)
+      for i in 0..<d { inverse[i * d + i] = 1 / alpha }
+    }
+
+    package mutating func add(_ x: ArraySlice<Double>, _ y: Double) {
+      let d = weights.count
+      let q = multiply(inverse, x)
+      let gain = 1 + product(q[...], x)
+      let error = y - product(weights[...], x)
+      for r in 0..<d {
+        weights[r] += q[r] / gain * error
+        for c in 0..<d { inverse[r * d + c] -= q[r] * q[c] / gain }
       }
-      return product(weights[...], questions[i][...])
     }
   }
 }

@@ -77,7 +77,7 @@ public struct Evaluator {
     }
     let recipe = run.recipe
     if let tables = run.task as? TabularTask { return evaluateTables(tables, advance) }
-    guard let functions = run.task as? FunctionTask else { return evaluateSequences() }
+    guard let functions = run.task as? FunctionTask else { return evaluateSequences(advance) }
     var parts: [Evaluation.Part] = []
     var loopCurves: [Curve] = []
     var loopMap: Evaluation.LoopMap?
@@ -211,26 +211,6 @@ public struct Evaluator {
       let name = method.name.split(separator: ",").first.map(String.init) ?? method.name
       return curve(name, errors, normaliser)
     }
-  }
-
-  /// Tasks that are no regression have no baselines here.
-  private func evaluateSequences() -> Evaluation {
-    let recipe = run.recipe
-    var random = RandomStream(seed: UInt64(bitPattern: Int64(recipe.seed)), stream: 100)
-    let batches = stride(from: 0, to: prompts, by: batch).map { start in
-      run.task.batch(
-        size: min(batch, prompts - start), points: recipe.points, active: nil, random: &random)
-    }
-    var curves = [curve(networkName, errors(of: batches), run.task.normaliser)]
-    if let chain = run.task as? ChainOfThoughtTask, chain.predictsSteps {
-      let own = batches.flatMap { chainErrors($0, chain) }
-      curves.append(curve("the network's own steps", own, run.task.normaliser))
-    }
-    let part = Evaluation.Part(name: "in distribution", curves: curves)
-    guard loops > 1 else { return evaluation([part], []) }
-    let (last, sums) = loopErrors(batches)
-    return evaluation(
-      [part], [curve(networkName, last, run.task.normaliser)], loopMap(sums, prompts, run.task.normaliser))
   }
 
   func evaluation(

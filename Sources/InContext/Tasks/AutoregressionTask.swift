@@ -41,7 +41,7 @@ public struct AutoregressionTask: PromptTask {
   }
 
   /// Φ, of length √outputs.
-  private func features(_ window: ArraySlice<Float>) -> [Float] {
+  package func features(_ window: ArraySlice<Float>) -> [Float] {
     let value = representation(window)
     let length = max(dot(value[...], value[...]).squareRoot(), 1e-20)
     return value.map { $0 * Float(value.count).squareRoot() / length }
