@@ -36,8 +36,8 @@ import Testing
     #expect(known[15] < 1e-3 && known[19] < 1e-3)
     #expect(windows[19] > 10 * known[19] && windows[19] < 0.9)
     #expect(errors("least-squares", task, points: 20, count: 100)[19] < 0.9)
-    // With noise s² = 1/4, E[error] of the Bayes predictor is above the noise's share, 2 s² / (2 (1 + s²)) = 0.2.
-    let noisy = errors("representation-ridge:0.25", series(noise: 0.5), points: 40, count: 300)
+    // With noise s² = 1/4 and weights of variance 1/8, the Bayes predictor has α = 2, and its error is above the noise's share, 2 s² / (2 (1 + s²)) = 0.2.
+    let noisy = errors("representation-ridge:2", series(noise: 0.5), points: 40, count: 300)
     #expect(noisy[39] > 0.18 && noisy[39] < 0.35)
     #expect(WindowRegression("nearest:3", task: task) == nil)
   }
