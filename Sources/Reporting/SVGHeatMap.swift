@@ -148,7 +148,7 @@ public struct SVGHeatMap {
         format: "<text class=\"label\" x=\"%.1f\" y=\"%.1f\">", x + 20, top + height * (1 - share) + 4)
       svg += "\(Self.number(logarithmic ? pow(10, value) : value))</text>\n"
     }
-    svg += String(format: "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", 716, top - 10)
+    svg += String(format: "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", 716.0, top - 10)
     return svg + "\(HTMLPage.escape(valueLabel))</text>\n"
   }
 

@@ -21,6 +21,7 @@ import Testing
     #expect(text.contains("fill=\"\(SVGHeatMap.color(0).hex)\"><title>r0, c0: 0<"))
     #expect(text.contains("fill=\"\(SVGHeatMap.color(1).hex)\"><title>r1, c2: 5<"))
     #expect(count("class=\"scale\"", in: text) == 32 && text.contains(">2.5</text>"))
+    #expect(text.contains("x=\"716.0\" y=\"30.0\" text-anchor=\"end\">v</text>"))
     // Numbers stand out from their cell: white on the darkest, black on the lightest.
     #expect(!SVGHeatMap.color(0).isLight && SVGHeatMap.color(1).isLight)
     #expect(text.contains("class=\"light\"") && text.contains("class=\"dark\""))
