@@ -62,18 +62,53 @@ public struct Sampler {
   public mutating func pick(
     _ logits: UnsafePointer<Float>, index: Int, history: some BidirectionalCollection<TokenID>
   ) -> TokenID {
-    let isPlain =
-      settings.logitBias.isEmpty && settings.repetitionPenalty == 1 && settings.presencePenalty == 0
-      && settings.frequencyPenalty == 0
-    if isPlain && settings.temperature == 0 { return Self.top(logits, count: vocabularySize) }
-    for i in 0..<vocabularySize { values[i] = logits[i].isNaN ? -.infinity : logits[i] }
-    for (token, bias) in settings.logitBias { values[Int(token)] += bias }
-    penalize(history)
+    if isPlain { return Self.top(logits, count: vocabularySize) }
+    adjust(logits, history)
     guard settings.temperature > 0 else {
       return values.withUnsafeBufferPointer { Self.top($0.baseAddress!, count: vocabularySize) }
     }
     filter()
     return draw(index: index)
+  }
+
+  /// The tokens nearest to being chosen, the chosen one first: what a draft from an early loop names.
+  /// - Returns: `count` tokens, fewer where the filters leave fewer.
+  /// - Complexity: as `choose`.
+  public mutating func rank(
+    _ logits: UnsafePointer<Float>, index: Int, history: some BidirectionalCollection<TokenID>, count: Int
+  ) -> [TokenID] {
+    let first = pick(logits, index: index, history: history)
+    guard count > 1 else { return [first] }
+    var others: [TokenID]
+    if isPlain {
+      others = Self.largest(count, of: logits, count: vocabularySize)
+    } else if settings.temperature == 0 {
+      others = values.withUnsafeBufferPointer {
+        Self.largest(count, of: $0.baseAddress!, count: vocabularySize)
+      }
+    } else {
+      let scores = candidates.map { Float(score($0, index: index)) }
+      others = scores.withUnsafeBufferPointer { scores in
+        scores.baseAddress.map { Self.largest(count, of: $0, count: scores.count) } ?? []
+      }.map { candidates[Int($0)] }
+    }
+    others.removeAll { $0 == first }
+    return [first] + others.prefix(count - 1)
+  }
+
+  /// Whether the most probable token is taken as it is.
+  private var isPlain: Bool {
+    settings.temperature == 0 && settings.logitBias.isEmpty && settings.repetitionPenalty == 1
+      && settings.presencePenalty == 0 && settings.frequencyPenalty == 0
+  }
+
+  /// Leaves in `values` the logits after bias and penalties.
+  private mutating func adjust(
+    _ logits: UnsafePointer<Float>, _ history: some BidirectionalCollection<TokenID>
+  ) {
+    for i in 0..<vocabularySize { values[i] = logits[i].isNaN ? -.infinity : logits[i] }
+    for (token, bias) in settings.logitBias { values[Int(token)] += bias }
+    penalize(history)
   }
 
   private mutating func penalize(_ history: some BidirectionalCollection<TokenID>) {
@@ -155,10 +190,14 @@ public struct Sampler {
   private func draw(index: Int) -> TokenID {
     var (best, bestScore) = (candidates[0], -Double.infinity)
     for token in candidates {
-      let score = Double(values[Int(token)]) + Self.gumbel(key: key, index: index, token: token)
+      let score = score(token, index: index)
       if score > bestScore || (score == bestScore && token < best) { (best, bestScore) = (token, score) }
     }
     return best
+  }
+
+  private func score(_ token: TokenID, index: Int) -> Double {
+    Double(values[Int(token)]) + Self.gumbel(key: key, index: index, token: token)
   }
 
   /// A draw of Gumbel's distribution that belongs to this token at this place.
