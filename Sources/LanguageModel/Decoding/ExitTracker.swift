@@ -57,3 +57,10 @@ func distance(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) 
   for i in 0..<count { sum += (a[i] - b[i]) * (a[i] - b[i]) }
   return sum.squareRoot()
 }
+
+/// ‖a‖.
+func length(_ a: UnsafePointer<Float>, count: Int) -> Float {
+  var sum: Float = 0
+  for i in 0..<count { sum += a[i] * a[i] }
+  return sum.squareRoot()
+}
