@@ -95,10 +95,10 @@ void ck_blocks_store(ck_block format, const float *x, void *blocks, ptrdiff_t co
     store_block(format, x + i, (uint8_t *)blocks + (size_t)(i / sizes[format].values) * sizes[format].bytes);
 }
 
-static void group_to_int8(const uint8_t *block, uint8_t *tile, ptrdiff_t groups, ptrdiff_t row, ptrdiff_t group) {
+static void group_to_int8(const uint8_t *block, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
   memcpy(tile + int8_scale_at(group, row), block, 2);
   for (int i = 0; i < CK_GROUP; i++)
-    tile[int8_byte_at(groups, row, group * CK_GROUP + i)] = (uint8_t)(block[2 + i] ^ 0x80);
+    tile[int8_byte_at(row, group * CK_GROUP + i)] = (uint8_t)(block[2 + i] ^ 0x80);
 }
 
 // `nibbles`: 16 bytes, lower halves first.
@@ -129,8 +129,7 @@ bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, pt
   const ptrdiff_t groups = groups_of(columns);
   uint8_t *const out = tile;
   if (format == CK_Q8_0) {
-    memset(out, 0, int8_scale_bytes(groups));
-    memset(out + int8_scale_bytes(groups), 128, (size_t)groups * CK_GROUP * CK_TILE);
+    int8_clear(out, groups);
   } else {
     memset(out, 0, ck_int4_tile_bytes(columns));
   }
@@ -139,7 +138,7 @@ bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, pt
     for (ptrdiff_t g = 0; g < groups; g += sizes[format].values / CK_GROUP, block += sizes[format].bytes) {
       const uint16_t d = load_u16(block);
       switch (format) {
-      case CK_Q8_0: group_to_int8(block, out, groups, r, g); break;
+      case CK_Q8_0: group_to_int8(block, out, r, g); break;
       // -8 d is exact unless d is beyond 8188, where no weight lies; then it is infinite, and seen.
       case CK_Q4_0: group_to_int4(block + 2, d, half_of_float(-8.0f * float_of_half(d)), out, r, g); break;
       case CK_Q4_1: group_to_int4(block + 4, d, load_u16(block + 2), out, r, g); break;

@@ -1,5 +1,5 @@
 // Weights of four bits: tiles made, read back, and multiplied with quantised activations.
-#include "tiles.h"
+#include "products.h"
 
 size_t ck_int4_tile_bytes(ptrdiff_t columns) { return (size_t)groups_of(columns) * INT4_GROUP_BYTES; }
 
@@ -48,14 +48,14 @@ void ck_int4_unpack(const void *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t
                                 float_of_half(load_u16(in + int4_offset_at(c / CK_GROUP, r))));
 }
 
-static void int4_multiply_scalar(const void *tiles, const ck_activations *x, ptrdiff_t batch, float *y,
-                                 ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns) {
+void ck_int4_product_scalar(const uint8_t *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
+                            ptrdiff_t rows, ptrdiff_t columns) {
   const ptrdiff_t groups = groups_of(columns);
   const size_t tile_bytes = ck_int4_tile_bytes(columns);
   for (ptrdiff_t first = 0; first < batch; first += CK_CHUNK) {
     const ptrdiff_t width = batch - first < CK_CHUNK ? batch - first : CK_CHUNK;
     for (ptrdiff_t r = 0; r < rows; r++) {
-      const uint8_t *const tile = (const uint8_t *)tiles + (size_t)(r / CK_TILE) * tile_bytes;
+      const uint8_t *const tile = tiles + (size_t)(r / CK_TILE) * tile_bytes;
       for (ptrdiff_t b = 0; b < width; b++) {
         float sum = 0;
         for (ptrdiff_t g = 0; g < groups; g++) {
@@ -73,5 +73,5 @@ static void int4_multiply_scalar(const void *tiles, const ck_activations *x, ptr
 
 void ck_int4_multiply(const void *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
                       ptrdiff_t rows, ptrdiff_t columns) {
-  int4_multiply_scalar(tiles, x, batch, y, y_stride, rows, columns);
+  FASTEST(ck_int4_product)(tiles, x, batch, y, y_stride, rows, columns);
 }

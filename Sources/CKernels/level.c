@@ -4,6 +4,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 static _Atomic int active = -1;
 static _Thread_local int own = -1;
@@ -13,7 +17,7 @@ bool ck_has_level(ck_level level) {
   switch (level) {
   case CK_SCALAR: return true;
 #if defined(__x86_64__)
-  case CK_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  case CK_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   case CK_AVX512:
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -54,6 +58,19 @@ bool ck_set_thread_level(int level) {
   if (level >= 0 && !ck_has_level((ck_level)level)) return false;
   own = level;
   return true;
+}
+
+bool ck_has_integer_dot(void) {
+#if defined(__x86_64__)
+  return ck_current_level() == CK_AVX512 && __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__) && defined(__linux__)
+  return ck_current_level() == CK_NEON && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP);
+#elif defined(__aarch64__)
+  // Every processor of Apple's that runs macOS has it.
+  return ck_current_level() == CK_NEON;
+#else
+  return false;
+#endif
 }
 
 const char *ck_level_name(ck_level level) { return names[level]; }

@@ -4,11 +4,24 @@
 
 static inline ptrdiff_t groups_of(ptrdiff_t columns) { return (columns + CK_GROUP - 1) / CK_GROUP; }
 
-// Eight bits: where the bytes begin behind the scales.
-static inline size_t int8_scale_bytes(ptrdiff_t groups) { return ((size_t)groups * CK_TILE * 2 + 63) / 64 * 64; }
-static inline size_t int8_scale_at(ptrdiff_t group, ptrdiff_t row) { return (size_t)(group * CK_TILE + row) * 2; }
-static inline size_t int8_byte_at(ptrdiff_t groups, ptrdiff_t row, ptrdiff_t column) {
-  return int8_scale_bytes(groups) + (size_t)(column / 4 * CK_TILE + row) * 4 + (size_t)(column % 4);
+// Eight bits: the scales of two groups are one cache line, and their bytes follow; a last group of an odd number has a
+// line of its own.
+enum { INT8_GROUP_BYTES = CK_TILE * CK_GROUP, INT8_PAIR_BYTES = 64 + 2 * INT8_GROUP_BYTES };
+static inline size_t int8_scale_at(ptrdiff_t group, ptrdiff_t row) {
+  return (size_t)(group / 2) * INT8_PAIR_BYTES + (size_t)(group % 2 * CK_TILE + row) * 2;
+}
+static inline size_t int8_bytes_at(ptrdiff_t group) {
+  return (size_t)(group / 2) * INT8_PAIR_BYTES + 64 + (size_t)(group % 2) * INT8_GROUP_BYTES;
+}
+static inline size_t int8_byte_at(ptrdiff_t row, ptrdiff_t column) {
+  return int8_bytes_at(column / CK_GROUP) + (size_t)(column % CK_GROUP / 4 * CK_TILE + row) * 4 + (size_t)(column % 4);
+}
+// A tile of zeros.
+static inline void int8_clear(uint8_t *tile, ptrdiff_t groups) {
+  for (ptrdiff_t g = 0; g < groups; g++) {
+    if (g % 2 == 0) memset(tile + int8_scale_at(g, 0), 0, 64);
+    memset(tile + int8_bytes_at(g), 128, INT8_GROUP_BYTES);
+  }
 }
 
 // Four bits: scales, offsets and nibbles of one group are five cache lines.

@@ -32,6 +32,8 @@ bool ck_has_level(ck_level level);
 bool ck_set_level(ck_level level);
 /// Forces a level for calls on this thread alone, for tests that run beside others; -1 ends it.
 bool ck_set_thread_level(int level);
+/// Whether the level in use has integer dot products (AVX-512 VNNI, or sdot): not all processors of a level do.
+bool ck_has_integer_dot(void);
 const char *ck_level_name(ck_level level);
 
 // ---- Threads (parallel.c) ----

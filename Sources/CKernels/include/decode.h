@@ -25,7 +25,15 @@ void ck_floats_load(ck_float format, const void *x, float *y, ptrdiff_t count);
 
 // ---- Row-major weights (decode_row_major.c) ----
 
-/// y[b, r] = Σ_c weights[r, c] · x[b, c]: weights [rows, columns], x [batch, columns], y rows at the distance y_stride.
+enum { CK_LANES = 16, CK_CHUNK = 8 };
+
+/// Floats that `batch` arranged rows of `columns` take.
+size_t ck_arranged_count(ptrdiff_t batch, ptrdiff_t columns);
+/// Arranges x [batch, columns] for the product: chunks of up to 8 rows follow each other; within one, sixteen columns
+/// of all rows are followed by the next sixteen: [chunk][columns / 16][row][16], the last filled up with zeros. One
+/// row is only filled up. `out` is aligned to 64 bytes, or the product is slower.
+void ck_arrange(const float *x, ptrdiff_t batch, ptrdiff_t columns, float *out);
+/// y[b, r] = Σ_c weights[r, c] · x[b, c]: weights [rows, columns], x arranged, y rows at the distance y_stride.
 /// Lane l of sixteen sums the columns l, l + 16, … with fused multiplications, then the lanes are added pairwise.
 /// weights need no alignment.
 void ck_row_major_multiply(ck_float format, const void *weights, const float *x, ptrdiff_t batch, float *y,
@@ -33,7 +41,7 @@ void ck_row_major_multiply(ck_float format, const void *weights, const float *x,
 
 // ---- Quantised activations (activations.c) ----
 
-enum { CK_GROUP = 32, CK_TILE = 16, CK_CHUNK = 8 };
+enum { CK_GROUP = 32, CK_TILE = 16 };
 
 /// 32 activations as scale · q. A group that holds a value which is not finite has the scale NaN.
 typedef struct {
@@ -53,11 +61,12 @@ void ck_quantize_activations(const float *x, ptrdiff_t batch, ptrdiff_t columns,
 
 // ---- Eight and four bits (decode_int8.c, decode_int4.c) ----
 //
-// Sixteen rows are a tile, so that one vector register holds the sums of sixteen outputs. A tile of G groups of 32
-// columns is, in eight bits, G × 16 scales (f16, padded to whole cache lines), then G × 8 × [16 rows][4 columns]
-// bytes w + 128, with value = scale · w; in four bits, G × { 16 scales, 16 offsets (f16), 4 × [16][4] bytes }, with
-// value = scale · nibble + offset: byte vector s holds the columns 4 s to 4 s + 3 below and 16 + 4 s … above.
-// Missing rows and columns are zeros.
+// Sixteen rows are a tile, so that one vector register holds the sums of sixteen outputs. A tile is a list of groups of
+// 32 columns, so that it is read from front to back. In eight bits two groups are 2 × 16 scales (f16), then 2 × 8 ×
+// [16 rows][4 columns] bytes w + 128, with value = scale · w; a last group of an odd number has a line of scales of its
+// own. In four bits a group is 16 scales, 16 offsets (f16), 4 × [16][4] bytes, with value = scale · nibble + offset:
+// byte vector s holds the columns 4 s to 4 s + 3 below and 16 + 4 s … above. Missing rows and columns are zeros. All
+// parts are whole cache lines.
 
 size_t ck_int8_tile_bytes(ptrdiff_t columns);
 size_t ck_int4_tile_bytes(ptrdiff_t columns);
@@ -96,5 +105,49 @@ void ck_blocks_store(ck_block format, const float *x, void *blocks, ptrdiff_t co
 /// without loss, Q4_K to four with its scales rounded to f16. Returns false for Q6_K, which has no such tile.
 bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, ptrdiff_t rows, ptrdiff_t columns,
                        void *tile);
+
+// ---- Attention over a cache (attention_decode.c) ----
+
+/// How keys and values are kept: s8 with one f32 scale behind the values of a head.
+typedef enum {
+  CK_CELL_F32 = 0,
+  CK_CELL_F16 = 1,
+  CK_CELL_S8 = 3,
+} ck_cell_format;
+
+/// The keys and values of one head, in blocks: those of cell c begin at keys[c / block_cells] + offset +
+/// (c % block_cells) · stride, and values alike. No alignment is needed.
+typedef struct {
+  ck_cell_format format;
+  ptrdiff_t head_size, block_cells;
+  size_t offset, stride;
+  const uint8_t *const *keys;
+  const uint8_t *const *values;
+} ck_cells;
+
+/// Bytes of one head's key or value.
+size_t ck_cell_bytes(ck_cell_format format, ptrdiff_t head_size);
+/// Writes a key or value, rounded to the format.
+void ck_cell_store(ck_cell_format format, const float *x, ptrdiff_t head_size, void *cell);
+void ck_cell_load(ck_cell_format format, const void *cell, ptrdiff_t head_size, float *y);
+
+/// Floats of scratch memory for ck_attention_over_cells.
+size_t ck_cells_scratch(ptrdiff_t rows, ptrdiff_t seen, ptrdiff_t path_count);
+/// out = Σ_j softmax_j(scale · q·k_j) v_j for `rows` rows of q, each with `heads` heads that share the keys. Row i
+/// sees the cells below seen + i, and behind them, with one row alone, the `path_count` cells that `path` names.
+/// Rows of q lie q_stride apart, rows of out out_stride, heads head_size. What a row gives does not depend on `rows`;
+/// it may differ between instruction sets in the last bits.
+void ck_attention_over_cells(const float *q, ptrdiff_t q_stride, ptrdiff_t rows, ptrdiff_t heads, const ck_cells *cells,
+                             ptrdiff_t seen, const int32_t *path, ptrdiff_t path_count, float scale, float *scratch,
+                             float *out, ptrdiff_t out_stride);
+
+// ---- Between products (decode_elementwise.c): equal on all instruction sets but for the last bits ----
+
+/// h += branch, or where branch_gain is not NULL h += rms(branch) · branch_gain; then, where out is not NULL,
+/// out = rms(h) · gain. rms(x) = x / sqrt(mean of x² + epsilon). branch may be NULL. Rows of `columns`.
+void ck_residual_norm(float *h, const float *branch, const float *branch_gain, const float *gain, float *out,
+                      ptrdiff_t rows, ptrdiff_t columns, float epsilon);
+/// y = silu(gate) · up. y may be either.
+void ck_silu_multiply(const float *gate, const float *up, float *y, ptrdiff_t count);
 
 #endif

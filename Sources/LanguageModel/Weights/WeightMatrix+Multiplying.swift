@@ -30,30 +30,36 @@ extension WeightMatrix {
       "matrices of \(products.map(\.matrix.columns)) columns have no input in common")
     if batch > decodeRows {
       multiplyPanels(x, batch: batch, columns: columns, by: products, pool: pool)
-    } else if products.contains(where: { $0.matrix.format.hasGroups }) {
-      withUnsafeTemporaryAllocation(of: ck_activations.self, capacity: ck_activations_count(batch, columns)) {
-        ck_quantize_activations(x, batch, columns, $0.baseAddress)
-        multiplyRows(x, UnsafePointer($0.baseAddress!), batch: batch, by: products, pool: pool)
+      return
+    }
+    // Whichever of the two arrangements the formats want.
+    let arranged = products.contains { !$0.matrix.format.hasGroups } ? ck_arranged_count(batch, columns) : 0
+    let groups = products.contains { $0.matrix.format.hasGroups } ? ck_activations_count(batch, columns) : 0
+    withUnsafeTemporaryAllocation(byteCount: arranged * 4, alignment: 64) { rows in
+      withUnsafeTemporaryAllocation(of: ck_activations.self, capacity: groups) { quantized in
+        let rows = rows.bindMemory(to: Float.self)
+        if arranged > 0 { ck_arrange(x, batch, columns, rows.baseAddress) }
+        if groups > 0 { ck_quantize_activations(x, batch, columns, quantized.baseAddress) }
+        multiplyRows(rows.baseAddress, quantized.baseAddress, batch: batch, by: products, pool: pool)
       }
-    } else {
-      multiplyRows(x, nil, batch: batch, by: products, pool: pool)
     }
   }
 
   private static func multiplyRows(
-    _ x: UnsafePointer<Float>, _ quantized: UnsafePointer<ck_activations>?, batch: Int,
-    by products: [Product],
-    pool: WorkerPool
+    _ rows: UnsafePointer<Float>?, _ quantized: UnsafePointer<ck_activations>?, batch: Int,
+    by products: [Product], pool: WorkerPool
   ) {
-    spread(products, bytesPerItem: 128 << 10, pool: pool) { product, rows, _ in
+    // Long parts, because the processor fetches long streams best; enough of them that no thread waits for another.
+    let share = products.reduce(0) { $0 + $1.matrix.byteCount } / (pool.threads * 8)
+    spread(products, bytesPerItem: min(max(share, 64 << 10), 512 << 10), pool: pool) { product, part, _ in
       let matrix = product.matrix
-      let (start, y) = (matrix.address(ofRow: rows.lowerBound), product.output + rows.lowerBound)
+      let (start, y) = (matrix.address(ofRow: part.lowerBound), product.output + part.lowerBound)
       switch matrix.format {
       case .float32, .float16, .bfloat16:
         ck_row_major_multiply(
-          matrix.format.kernelFormat, start, x, batch, y, matrix.rows, rows.count, matrix.columns)
-      case .int8: ck_int8_multiply(start, quantized, batch, y, matrix.rows, rows.count, matrix.columns)
-      case .int4: ck_int4_multiply(start, quantized, batch, y, matrix.rows, rows.count, matrix.columns)
+          matrix.format.kernelFormat, start, rows, batch, y, matrix.rows, part.count, matrix.columns)
+      case .int8: ck_int8_multiply(start, quantized, batch, y, matrix.rows, part.count, matrix.columns)
+      case .int4: ck_int4_multiply(start, quantized, batch, y, matrix.rows, part.count, matrix.columns)
       }
     }
   }
