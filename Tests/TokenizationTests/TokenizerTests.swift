@@ -7,7 +7,9 @@ import Testing
     let tokenizer = try TinyVocabulary.hello.tokenizer()
     #expect(tokenizer.pieces("hello world's 12") == ["hello", "Ġworld", "'s", "Ġ", "12"])
     #expect(tokenizer.pieces("hello  world") == ["hello", "Ġ", "Ġworld"])
-    #expect(tokenizer.pieces("aaaaaa") == ["aaa", "aaa"])
+    // All aa come before the first aaa: the lower rank goes first, wherever it stands.
+    #expect(tokenizer.pieces("aaaaaa") == ["aa", "aa", "aa"])
+    #expect(tokenizer.pieces("aaaaa") == ["aa", "aaa"])
     #expect(tokenizer.pieces("é") == ["Ã©"])
     #expect(tokenizer.encode("") == [])
     #expect(tokenizer.vocabularySize == 272 && tokenizer.id(of: "hello") == 259)
