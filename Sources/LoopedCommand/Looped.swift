@@ -11,7 +11,7 @@ struct Looped: ParsableCommand {
     abstract: "Looped transformers: one block of layers, applied again and again.", version: "0.1.0",
     subcommands: [
       TourCommand.self, RunCommand.self, AsmCommand.self, GraphCommand.self, ExportCommand.self,
-      InContextCommand.self, TokenizeCommand.self, PrecisionCommand.self, DoctorCommand.self,
+      InContextCommand.self, TokenizeCommand.self, TemplateCommand.self, PrecisionCommand.self, DoctorCommand.self,
     ])
 }
 

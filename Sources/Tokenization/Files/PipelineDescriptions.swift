@@ -30,6 +30,12 @@ struct PreTokenizerDescription {
         .split(.numbers(most: isIndividual ? 1 : .max, isDigit: true), .isolated, inverted: false))
     case "WhitespaceSplit":
       preTokenizer.stages.append(.split(.blanks(most: .max), .removed, inverted: false))
+    case "Punctuation":
+      // What Unicode calls punctuation, and all that ASCII has.
+      preTokenizer.stages.append(
+        .split(
+          .regex(try! RegexProgram(#"[\p{P}$+<=>\^`|~]"#)),
+          try node["behavior"].map { try SplitBehavior($0) } ?? .isolated, inverted: false))
     case "Split":
       preTokenizer.stages.append(
         .split(
@@ -38,7 +44,7 @@ struct PreTokenizerDescription {
     default:
       throw type.wrong(
         "the pre-tokenizer \"\(try type.string)\" is not supported",
-        hint: "supported are ByteLevel, Digits, Split, WhitespaceSplit and sequences of them")
+        hint: "supported are ByteLevel, Digits, Punctuation, Split, WhitespaceSplit and sequences of them")
     }
   }
 }
@@ -71,7 +77,12 @@ extension SplitPattern {
       case #"\p{N}{1,3}"#: self = .numbers(most: 3, isDigit: false)
       case #"\p{N}+"#: self = .numbers(most: .max, isDigit: false)
       case #"\s+"#: self = .blanks(most: .max)
-      default: throw source.wrong("the regular expression is not supported")
+      default:
+        do {
+          self = .regex(try RegexProgram(source.string))
+        } catch let error as RegexError {
+          throw source.wrong("the regular expression: at character \(error.offset + 1): \(error.message)")
+        }
       }
     }
   }

@@ -7,6 +7,8 @@ enum SplitPattern: Sendable {
   case numbers(most: Int, isDigit: Bool)
   /// Runs of blanks.
   case blanks(most: Int)
+  /// Whatever a regular expression matches: the slow way, for patterns that no other case knows.
+  case regex(RegexProgram)
 
   /// The next match at or after `from`, in the text that begins at 0 and ends at `end`; `nil` if there is none.
   /// - Parameter lastEnd: where the match before ended: an empty match there does not count.
@@ -20,6 +22,9 @@ enum SplitPattern: Sendable {
       return Self.run(p, from, end, most) {
         isDigit ? CharacterTable.isDigit($0) : CharacterTable[$0].contains(.number)
       }
+    case .regex(let program):
+      var matcher = RegexMatcher(program, p, end)
+      return matcher.next(from: from, lastEnd: lastEnd)
     case .blanks(let most): return Self.run(p, from, end, most) { CharacterTable[$0].contains(.space) }
     }
   }

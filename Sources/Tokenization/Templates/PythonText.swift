@@ -23,6 +23,9 @@ extension Value {
     case .list(let elements, let isTuple):
       let inner = elements.map(\.representation).joined(separator: ", ")
       return isTuple ? "(\(inner)\(elements.count == 1 ? "," : ""))" : "[\(inner)]"
+    case .view(let elements, let name):
+      if name.hasPrefix("range") { return name }
+      return "\(name)([\(elements.map(\.representation).joined(separator: ", "))])"
     case .dictionary(let members):
       let inner = members.entries.map { "\($0.key.representation): \($0.value.representation)" }
       return "{\(inner.joined(separator: ", "))}"
@@ -138,7 +141,7 @@ extension Value {
         parts.append("\(Self.jsonQuoted(key)): \(part)")
       }
       return lines(parts, "{", "}")
-    case .undefined, .namespace, .macro, .loop, .function, .method: return nil
+    case .undefined, .namespace, .macro, .loop, .function, .method, .view: return nil
     }
   }
 

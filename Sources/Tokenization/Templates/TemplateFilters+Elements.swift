@@ -5,7 +5,7 @@ extension Filter {
     case "length", "count":
       switch value {
       case .string(let text): return .integer(text.unicodeScalars.count)
-      case .list(let elements, _): return .integer(elements.count)
+      case .list(let elements, _), .view(let elements, _): return .integer(elements.count)
       case .dictionary(let members): return .integer(members.entries.count)
       case .undefined: return .integer(0)
       default: throw wrong("\(value.kind) has no length")
@@ -125,14 +125,14 @@ extension Filter {
   }
 
   /// `a.b.0` of an element; missing members are undefined.
-  private func read(_ attribute: Value, of element: Value) throws -> Value {
+  private func read(_ attribute: Value, of element: Value, standard: Value? = nil) throws -> Value {
     var result = element
     let parts: [String] =
       if case .string(let name) = attribute { PythonStrings.split(name, by: ".") } else { [] }
     guard case .string = attribute else { return try interpreter.element(attribute, of: element, line) }
     for part in parts {
-      if result.isUndefined { return result }
       result = try interpreter.element(Int(part).map { .integer($0) } ?? .string(part), of: result, line)
+      if let standard, result.isUndefined { result = standard }
     }
     return result
   }
@@ -141,8 +141,8 @@ extension Filter {
     if let attribute = arguments.named.first(where: { $0.name == "attribute" })?.value {
       let standard = arguments.named.first { $0.name == "default" }?.value
       return try elements.map { element in
-        let value = try read(attribute, of: element)
-        return value.isUndefined ? standard ?? value : value
+        try interpreter.spend(1, line)
+        return try read(attribute, of: element, standard: standard)
       }
     }
     guard case .string(let filter)? = arguments.positional.first else {

@@ -3,7 +3,7 @@ import Foundation
 /// What a value is sent through with |.
 enum TemplateFilters {
   static let names: Set<String> = [
-    "abs", "attr", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float",
+    "abs", "attr", "capitalize", "count", "d", "default", "dictsort", "first", "float",
     "indent", "int",
     "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr",
     "replace", "reverse",
@@ -104,19 +104,6 @@ struct Filter {
               if case .integer = value { return value }
               return .string(value.text)
             }), interpreter, line)
-    case "escape", "e":
-      var result = ""
-      for scalar in text.unicodeScalars {
-        switch scalar {
-        case "&": result += "&amp;"
-        case "<": result += "&lt;"
-        case ">": result += "&gt;"
-        case "\"": result += "&#34;"
-        case "'": result += "&#39;"
-        default: result.unicodeScalars.append(scalar)
-        }
-      }
-      return try made(result)
     case "wordcount":
       // \w+
       var count = 0

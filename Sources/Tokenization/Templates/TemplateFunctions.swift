@@ -55,7 +55,8 @@ enum TemplateFunctions {
     guard (Double(stop) - Double(start)) / Double(step) <= Double(largestRange) else {
       throw interpreter.wrong(line, "a range of more than \(largestRange) numbers")
     }
-    return .list(Swift.stride(from: start, to: stop, by: step).map { .integer($0) })
+    let name = step == 1 ? "range(\(start), \(stop))" : "range(\(start), \(stop), \(step))"
+    return .view(Swift.stride(from: start, to: stop, by: step).map { .integer($0) }, named: name)
   }
 
   private static func time(_ format: String, _ now: Date) -> String {

@@ -144,7 +144,7 @@ extension TemplateInterpreter {
   func contains(_ container: Value, _ element: Value, _ line: Int) throws -> Bool {
     switch container {
     case .undefined: return false
-    case .list(let elements, _):
+    case .list(let elements, _), .view(let elements, _):
       try spend(elements.count / 8, line)
       return elements.contains { $0.equals(element) }
     case .dictionary(let members): return members[element] != nil
@@ -208,6 +208,8 @@ extension TemplateInterpreter {
         hint: "pass it to the template, or test it with \"is defined\"")
     case .dictionary(let members):
       if let found = members[key] { return found }
+    case .view(let elements, let name) where name.hasPrefix("range"):
+      return try self.element(key, of: .list(elements), line)
     case .list(let elements, _):
       if let index = key.asInteger {
         let place = index < 0 ? index + elements.count : index
@@ -247,6 +249,8 @@ extension TemplateInterpreter {
     case .list(let elements, let isTuple):
       try spend(elements.count, line)
       return .list(indices(elements.count).map { elements[$0] }, isTuple: isTuple)
+    case .view(let elements, let name) where name.hasPrefix("range"):
+      return .list(indices(elements.count).map { elements[$0] })
     case .undefined(let name): throw wrong(line, "\"\(name)\" is undefined, so it has no parts")
     default: throw wrong(line, "\(value.kind) has no parts")
     }

@@ -193,7 +193,7 @@ final class TemplateInterpreter {
     return .next
   }
 
-  private func run(_ loop: ForLoop, over iterated: Value, _ scope: Scope) throws {
+  private func run(_ loop: ForLoop, over iterated: Value, _ scope: Scope, depth: Int = 1) throws {
     var items = try elements(of: iterated, loop.line)
     if let condition = loop.condition {
       items = try items.filter { item in
@@ -204,23 +204,27 @@ final class TemplateInterpreter {
     }
     loops.append((loop, scope))
     defer { loops.removeLast() }
-    let value = Value.LoopValue(items, depth: loops.count)
+    let value = Value.LoopValue(items, depth: depth)
+    var isComplete = false
     for (index, item) in items.enumerated() {
       try spend(1, loop.line)
       value.index = index
       let inner = Scope(scope)
       inner["loop"] = .loop(value)
       try assign(loop.target, item, inner, loop.line)
-      if try run(loop.body, inner) == .breakLoop { break }
+      let flow = try run(loop.body, inner)
+      if flow == .breakLoop { break }
+      if flow == .next { isComplete = true }
     }
-    if items.isEmpty { _ = try run(loop.otherwise, Scope(scope)) }
+    // As jinja2 has it: also when break or continue ended every turn before its end.
+    if !isComplete { _ = try run(loop.otherwise, Scope(scope)) }
   }
 
   /// What a loop goes over.
   func elements(of value: Value, _ line: Int) throws -> [Value] {
     switch value {
     case .undefined: return []
-    case .list(let elements, _): return elements
+    case .list(let elements, _), .view(let elements, _): return elements
     case .dictionary(let members): return members.entries.map(\.key)
     case .string(let text):
       try spend(text.unicodeScalars.count, line)
@@ -293,7 +297,7 @@ final class TemplateInterpreter {
     let before = output
     output = ""
     defer { output = before }
-    try run(current, over: items, scope)
+    try run(current, over: items, scope, depth: loop.depth + 1)
     try spend(text: output.utf8.count, line)
     return .string(output)
   }

@@ -38,9 +38,10 @@ enum TemplateMethods {
     case .string(let text): return try StringMethod(text, name, arguments, interpreter, line).call()
     case .dictionary(let members):
       switch name {
-      case "items": return .list(members.entries.map { .list([$0.key, $0.value], isTuple: true) })
-      case "keys": return .list(members.entries.map(\.key))
-      case "values": return .list(members.entries.map(\.value))
+      case "items":
+        return .view(members.entries.map { .list([$0.key, $0.value], isTuple: true) }, named: "dict_items")
+      case "keys": return .view(members.entries.map(\.key), named: "dict_keys")
+      case "values": return .view(members.entries.map(\.value), named: "dict_values")
       case "copy": return receiver
       default:
         guard let key = arguments.value(0, "key") else { throw interpreter.wrong(line, "get needs a key") }

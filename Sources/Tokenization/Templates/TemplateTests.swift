@@ -1,3 +1,5 @@
+import Foundation
+
 /// What can be asked of a value with `is`.
 enum TemplateTests {
   static let names: Set<String> = [
@@ -18,11 +20,15 @@ enum TemplateTests {
       }
       return argument
     }
-    func integer(_ value: Value) throws -> Int {
-      guard let integer = value.asInteger else {
-        throw interpreter.wrong(line, "\(value.kind) is no whole number")
+    func number(_ value: Value) throws -> Double {
+      guard let number = value.asNumber else { throw interpreter.wrong(line, "\(value.kind) is no number") }
+      return number
+    }
+    func rest(_ value: Value, _ divisor: Double) throws -> Double {
+      if let integer = value.asInteger, let whole = Int(exactly: divisor), whole != 0, whole != -1 {
+        return Double(abs(integer % whole))
       }
-      return integer
+      return try abs(fmod(number(value), divisor))
     }
     switch name {
     case "defined": return !value.isUndefined
@@ -46,6 +52,7 @@ enum TemplateTests {
     case "iterable", "sequence":
       switch value {
       case .string, .list, .dictionary, .undefined: return true
+      case .view(_, let view): return name == "iterable" || view.hasPrefix("range")
       case .loop: return name == "iterable"
       default: return false
       }
@@ -64,12 +71,12 @@ enum TemplateTests {
     case "gt", "greaterthan": return try interpreter.compare(">", value, argument(), line)
     case "ge": return try interpreter.compare(">=", value, argument(), line)
     case "in": return try interpreter.contains(argument(), value, line)
-    case "odd": return try integer(value) % 2 != 0
-    case "even": return try integer(value) % 2 == 0
+    case "odd": return try rest(value, 2) == 1
+    case "even": return try rest(value, 2) == 0
     case "divisibleby":
-      let divisor = try integer(argument())
+      let divisor = try number(argument())
       guard divisor != 0 else { throw interpreter.wrong(line, "a division by zero") }
-      return divisor == -1 ? true : try integer(value) % divisor == 0
+      return try rest(value, divisor) == 0
     default: return isCased(value.text, upper: name == "upper")
     }
     return false

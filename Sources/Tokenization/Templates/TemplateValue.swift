@@ -69,6 +69,8 @@ indirect enum Value {
   case string(String)
   /// A list, or a tuple, which prints differently.
   case list([Value], isTuple: Bool)
+  /// What Python makes of `range` and of a mapping's `items`: gone over like a list, but printed with its name.
+  case view([Value], named: String)
   case dictionary(Members)
   case namespace(Namespace)
   case macro(MacroValue)
@@ -148,6 +150,7 @@ indirect enum Value {
     case .number(let number): number != 0
     case .string(let text): !text.isEmpty
     case .list(let elements, _): !elements.isEmpty
+    case .view(let elements, _): !elements.isEmpty
     case .dictionary(let members): !members.entries.isEmpty
     case .namespace, .macro, .loop, .function, .method: true
     }
@@ -181,6 +184,9 @@ indirect enum Value {
     case (.list(let left, let isTuple), .list(let right, let isOtherTuple)):
       return isTuple == isOtherTuple && left.count == right.count
         && zip(left, right).allSatisfy { $0.equals($1) }
+    case (.view(let left, let name), .view(let right, let other)):
+      return (name.hasPrefix("range") ? other.hasPrefix("range") : name == other) && left.count == right.count
+        && zip(left, right).allSatisfy { $0.equals($1) }
     case (.dictionary(let left), .dictionary(let right)):
       return left.entries.count == right.entries.count
         && left.entries.allSatisfy { entry in right[entry.key].map { $0.equals(entry.value) } ?? false }
@@ -203,6 +209,7 @@ indirect enum Value {
     case .number: "a number"
     case .string: "a string"
     case .list(_, let isTuple): isTuple ? "a tuple" : "a list"
+    case .view: "a view"
     case .dictionary: "a mapping"
     case .namespace: "a namespace"
     case .macro, .function, .method: "a function"
