@@ -15,6 +15,9 @@ public enum OutputType: String, Sendable, CaseIterable {
     self.init(rawValue: name == "q4_k_s" ? "q4_k" : name)
   }
 
+  /// Whether weights share scales.
+  public var isQuantised: Bool { !tensorType.isPlain }
+
   var tensorType: GGUFTensorType {
     switch self {
     case .f32: .f32

@@ -1,0 +1,107 @@
+import Foundation
+import Tensors
+import Tokenization
+
+/// A model with everything that its files hold.
+public struct LoadedModel: Sendable {
+  public let model: LanguageModel
+  public let tokenizer: Tokenizer
+  /// The chat template in Jinja; `nil` for models that do not chat.
+  public let chatTemplateSource: String?
+  public let generation: GenerationDefaults
+  /// Where it comes from and what is in it, for people: "SmolLM2-135M-Instruct.Q4_1.gguf: llama, 134.5M parameters, …".
+  public let description: String
+}
+
+/// Opens models wherever they are kept.
+public enum ModelFiles {
+  /// Loads a Hugging Face folder, or a GGUF file.
+  ///
+  /// - Parameters:
+  ///   - loops: how often the block is applied, 1 to 8; `nil` as the files say.
+  ///   - weights: the format of the matrices in memory; `nil` as in the files.
+  ///   - progress: called with the bytes of the files that are done and in all; may throw to stop.
+  /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`, `TokenizerError`, and what `progress` throws.
+  public static func load(
+    _ path: String, loops: Int? = nil, weights: WeightMatrix.Format? = nil, pool: WorkerPool = .shared,
+    progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+  ) throws -> LoadedModel {
+    let files = try OpenedModel(path, loops: loops)
+    guard let tokenizer = try files.tokenizer.tokenizer() else {
+      throw ModelFileError(
+        file: path, "has no tokenizer",
+        hint: files.isGGUF
+          ? "convert the model anew, from a folder with tokenizer.json" : "add tokenizer.json")
+    }
+    guard tokenizer.vocabularySize <= files.configuration.vocabularySize else {
+      throw ModelFileError(
+        file: path,
+        "the tokenizer has \(tokenizer.vocabularySize) tokens and the model \(files.configuration.vocabularySize)",
+        hint: "tokenizer and weights are of different models")
+    }
+    var generation = files.tokenizer.generation
+    generation.endTokens = files.tokenizer.endTokens(tokenizer)
+    return LoadedModel(
+      model: try files.model(weights: weights, pool: pool, progress: progress), tokenizer: tokenizer,
+      chatTemplateSource: files.tokenizer.chatTemplate, generation: generation,
+      description: ModelSummary(files).line)
+  }
+
+  /// The weights alone, of files that may lack a tokenizer.
+  /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`, and what `progress` throws.
+  public static func weights(
+    _ path: String, loops: Int? = nil, weights: WeightMatrix.Format? = nil, pool: WorkerPool = .shared,
+    progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+  ) throws -> LanguageModel {
+    try OpenedModel(path, loops: loops).model(weights: weights, pool: pool, progress: progress)
+  }
+}
+
+/// The files of a model, opened and checked, with nothing read but headers and the tokenizer.
+struct OpenedModel {
+  let source: any ModelSource
+  let tokenizer: TokenizerData
+  /// Files that a copy of a folder takes along.
+  let companions: [String]
+  let isGGUF: Bool
+
+  /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`.
+  init(_ path: String, loops: Int? = nil) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw ModelFileError(
+        file: path, "there is no such file or folder",
+        hint: "a model is a folder with config.json and safetensors, or a .gguf file")
+    }
+    if isFolder.boolValue {
+      let source = try HuggingFaceSource(folder: path, loops: loops)
+      self.source = source
+      tokenizer = try TokenizerData(
+        folder: path, config: source.config, vocabularySize: source.configuration.vocabularySize)
+      companions = TokenizerData.companions.map { (path as NSString).appendingPathComponent($0) }
+        .filter { FileManager.default.fileExists(atPath: $0) }
+      isGGUF = false
+    } else {
+      guard !path.hasSuffix(".safetensors") else {
+        throw ModelFileError(
+          file: path, "is only a part of a model", hint: "name its folder, which has config.json too")
+      }
+      let source = try GGUFSource(path: path, loops: loops)
+      self.source = source
+      tokenizer = try TokenizerData(gguf: source.file, vocabularySize: source.configuration.vocabularySize)
+      companions = []
+      isGGUF = true
+    }
+  }
+
+  var configuration: ModelConfiguration { source.configuration }
+
+  func model(
+    weights: WeightMatrix.Format?, pool: WorkerPool, progress: (Int, Int) throws -> Void
+  ) throws -> LanguageModel {
+    func open(_ source: some ModelSource) throws -> LanguageModel {
+      try LanguageModel(source, weights: weights, pool: pool, progress: progress)
+    }
+    return try open(source)
+  }
+}
