@@ -2,6 +2,7 @@ import ArgumentParser
 import Construction
 import Foundation
 import GraphAlgorithms
+import LanguageModel
 import Machine
 import Tensors
 
@@ -11,7 +12,8 @@ struct Looped: ParsableCommand {
     abstract: "Looped transformers: one block of layers, applied again and again.", version: "0.1.0",
     subcommands: [
       TourCommand.self, RunCommand.self, AsmCommand.self, GraphCommand.self, ExportCommand.self,
-      InContextCommand.self, TokenizeCommand.self, TemplateCommand.self, PrecisionCommand.self, DoctorCommand.self,
+      InContextCommand.self, TokenizeCommand.self, TemplateCommand.self, ConvertCommand.self, QuantizeCommand.self,
+      PrecisionCommand.self, DoctorCommand.self,
     ])
 }
 
@@ -47,3 +49,6 @@ extension GzipError: ReportedError {}
 extension CompactLimitError: ReportedError {}
 extension PaperGraphError: ReportedError {}
 extension GraphSubleqError: ReportedError {}
+extension ModelFileError: ReportedError {}
+extension SafetensorsError: ReportedError {}
+extension GGUFError: ReportedError {}

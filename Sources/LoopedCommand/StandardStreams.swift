@@ -56,14 +56,14 @@ enum Interrupt {
   static var isRequested: Bool { requested != 0 }
 
   /// Installs the handler. Without SA_RESTART, so that a blocked read returns. A second Ctrl-C ends the process.
-  static func install() {
+  static func install(for signals: [Int32] = [SIGINT]) {
     var action = sigaction()
     #if canImport(Darwin)
       action.__sigaction_u.__sa_handler = { _ in Interrupt.request() }
     #else
       action.__sigaction_handler.sa_handler = { _ in Interrupt.request() }
     #endif
-    sigaction(SIGINT, &action, nil)
+    for signal in signals { sigaction(signal, &action, nil) }
   }
 
   private static func request() {
