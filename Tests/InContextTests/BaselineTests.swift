@@ -85,6 +85,32 @@ import Testing
     #expect(abs(Lasso(alpha: 0.5).predictions(one)[1] - (6 - 0.5) / 4) < 1e-12)
   }
 
+  @Test func theLassoDoesNotStopWhereColumnsAreNearlyAlike() {
+    // One point: all the weight belongs to the larger coordinate, w = |y| - α, though the other is 0.9999 of it.
+    let prompt = RegressionPrompt(dimension: 2, x: [0.9999, 1, 1, -1], y: [2, 0])
+    #expect(abs(Lasso(alpha: 0.05).predictions(prompt)[1] + 1.95) < 1e-3)
+  }
+
+  @Test func theLassoMeetsItsConditionsWithFewPointsToo() {
+    for prompt in Self.prompts(dimension: 7, points: 12, noise: 0.2, count: 20) {
+      var moments = Moments(prompt)
+      for i in 1..<12 {
+        moments.addNext()
+        var weights = [Double](repeating: 0, count: 7)
+        Lasso(alpha: 0.03).search(moments, &weights)
+        for j in 0..<7 {
+          let fit = product(moments.gram[j * 7..<(j + 1) * 7], weights[...])
+          let slope = (moments.cross[j] - fit) / Double(i)
+          if weights[j] == 0 {
+            #expect(abs(slope) <= 0.03 + 1e-7)
+          } else {
+            #expect(abs(slope - (weights[j] > 0 ? 0.03 : -0.03)) < 1e-7)
+          }
+        }
+      }
+    }
+  }
+
   @Test func averagingAndNeighboursAreTheirDefinitions() {
     let p = RegressionPrompt(dimension: 1, x: [1, 2, 10, 1.5], y: [4, 6, 100, 0])
     let averaging = Averaging().predictions(p)

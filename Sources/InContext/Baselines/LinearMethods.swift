@@ -124,47 +124,6 @@ public struct Ridge: Baseline {
   }
 }
 
-/// The minimum of |y - X w|² / (2 i) + α |w|₁ over i context points, no intercept, by coordinate descent.
-///
-/// Each prefix starts from the weights of the one before. Source: Friedman, Hastie and Tibshirani, JSS 33 (2010).
-public struct Lasso: Baseline {
-  public let alpha: Double
-  public init(alpha: Double) { self.alpha = alpha }
-  public var name: String { "lasso \(alpha)" }
-
-  public func predictions(_ prompt: RegressionPrompt) -> [Double] {
-    var moments = Moments(prompt)
-    let d = prompt.dimension
-    let questions = prompt.questions
-    var weights = [Double](repeating: 0, count: d)
-    return (0..<prompt.points).map { i in
-      if i > 0 {
-        moments.addNext()
-        solve(moments, &weights)
-      }
-      return product(weights[...], questions[i * d..<(i + 1) * d])
-    }
-  }
-
-  private func solve(_ moments: Moments, _ weights: inout [Double]) {
-    let (d, points) = (weights.count, Double(moments.points))
-    for _ in 0..<2000 {
-      var (largestChange, largest) = (0.0, 0.0)
-      for j in 0..<d where moments.gram[j * d + j] > 0 {
-        let diagonal = moments.gram[j * d + j]
-        let fit = product(moments.gram[j * d..<(j + 1) * d], weights[...]) - diagonal * weights[j]
-        let slope = (moments.cross[j] - fit) / points
-        let shrunk = slope > alpha ? slope - alpha : slope < -alpha ? slope + alpha : 0
-        let next = shrunk * points / diagonal
-        largestChange = max(largestChange, abs(next - weights[j]))
-        largest = max(largest, abs(next))
-        weights[j] = next
-      }
-      if largestChange <= 1e-6 * largest { break }
-    }
-  }
-}
-
 /// w = the mean of yᵢ xᵢ: one step of gradient descent from zero. Source: Garg et al., arXiv 2208.01066, section 3.
 public struct Averaging: Baseline {
   public let name = "averaging"
@@ -207,22 +166,22 @@ public struct NearestNeighbours: Baseline {
 }
 
 /// Xᵀ X and Xᵀ y of the first points of a prompt, one more at a time.
-struct Moments {
+package struct Moments {
   private let d: Int
   private let x: [Double]
   private let y: [Double]
-  private(set) var points = 0
-  private(set) var gram: [Double]
-  private(set) var cross: [Double]
+  package private(set) var points = 0
+  package private(set) var gram: [Double]
+  package private(set) var cross: [Double]
 
-  init(_ prompt: RegressionPrompt) {
+  package init(_ prompt: RegressionPrompt) {
     d = prompt.dimension
     (x, y) = (prompt.inputs, prompt.answers)
     gram = .init(repeating: 0, count: d * d)
     cross = .init(repeating: 0, count: d)
   }
 
-  mutating func addNext() {
+  package mutating func addNext() {
     let row = points * d
     for i in 0..<d {
       cross[i] += x[row + i] * y[points]

@@ -47,10 +47,10 @@ public struct Probing: Codable, Equatable, Sendable {
 public struct Prober {
   public let run: TrainingRun
   public var steps = 1000
-  public var batch = 256
+  public var batch = 128
   /// Held-out prompts.
   public var prompts = 1280
-  public var rate = 3e-3
+  public var rate = 1e-2
   public var targets = ProbeTarget.allCases
   /// Loops to look at; of a standard decoder all blocks.
   public var loops: Int

@@ -24,9 +24,9 @@ struct ProbeSubcommand: ParsableCommand {
   var model: String
   @Option(help: "KEY=VALUE over the recipe; may be repeated.") var set: [String] = []
   @Option(help: "Steps of training.") var steps = 1000
-  @Option(help: "Prompts per step.") var batch = 256
+  @Option(help: "Prompts per step.") var batch = 128
   @Option(help: "Held-out prompts.") var prompts = 1280
-  @Option(help: "Learning rate of the probes.") var rate = 3e-3
+  @Option(help: "Learning rate of the probes.") var rate = 1e-2
   @Option(help: "Loops to look at. (default: the trained)") var loops: Int?
   @Flag(help: "Print JSON instead of tables.") var json = false
   @Option(help: "Write everything measured to FILE, as JSON.") var output: String?
