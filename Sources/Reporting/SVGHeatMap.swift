@@ -46,7 +46,7 @@ public struct SVGHeatMap {
   ]
 
   /// The colour at a share of the scale, and whether black is read on it better than white.
-  static func color(_ share: Double) -> (hex: String, isLight: Bool) {
+  package static func color(_ share: Double) -> (hex: String, isLight: Bool) {
     let place = min(max(share, 0), 1) * Double(scale.count - 1)
     let low = min(Int(place), scale.count - 2)
     let part = place - Double(low)

@@ -1,6 +1,5 @@
+import Reporting
 import Testing
-
-@testable import Reporting
 
 @Suite struct HeatMapTests {
   private func map(_ values: [[Double?]], logarithmic: Bool = false) -> SVGHeatMap {
