@@ -33,6 +33,26 @@ static double cross_entropy_scalar(const float *x, const int32_t *targets, float
   return loss;
 }
 
+static void cross_entropy_rows_scalar(const float *x, const int32_t *targets, const float *weights, float *losses,
+                                      float *dx, ptrdiff_t rows, ptrdiff_t columns) {
+  for (ptrdiff_t r = 0; r < rows; r++, x += columns) {
+    float *d = dx ? dx + r * columns : NULL;
+    const int32_t target = targets[r];
+    losses[r] = 0;
+    if (target < 0) {
+      if (d) memset(d, 0, (size_t)columns * sizeof *d);
+      continue;
+    }
+    float top = x[0], sum = 0;
+    for (ptrdiff_t c = 1; c < columns; c++) top = x[c] > top ? x[c] : top;
+    for (ptrdiff_t c = 0; c < columns; c++) sum += expf(x[c] - top);
+    losses[r] = logf(sum) + (top - x[target]);
+    if (!d) continue;
+    for (ptrdiff_t c = 0; c < columns; c++) d[c] = weights[r] * expf(x[c] - top) / sum;
+    d[target] -= weights[r];
+  }
+}
+
 #define FAMILY "softmax.c"
 #include "each_level.h"
 
@@ -42,6 +62,10 @@ void ck_softmax(const float *x, float *y, ptrdiff_t rows, ptrdiff_t columns) {
 double ck_cross_entropy(const float *x, const int32_t *targets, float *dx, float weight, ptrdiff_t rows,
                         ptrdiff_t columns) {
   DISPATCH(cross_entropy, x, targets, dx, weight, rows, columns)
+}
+void ck_cross_entropy_rows(const float *x, const int32_t *targets, const float *weights, float *losses, float *dx,
+                           ptrdiff_t rows, ptrdiff_t columns) {
+  DISPATCH(cross_entropy_rows, x, targets, weights, losses, dx, rows, columns)
 }
 
 #else
@@ -109,6 +133,25 @@ static double AT(cross_entropy)(const float *x, const int32_t *targets, float *d
     d[target] -= weight;
   }
   return loss;
+}
+
+static void AT(cross_entropy_rows)(const float *x, const int32_t *targets, const float *weights, float *losses,
+                                   float *dx, ptrdiff_t rows, ptrdiff_t columns) {
+  for (ptrdiff_t r = 0; r < rows; r++, x += columns) {
+    float *d = dx ? dx + r * columns : NULL;
+    const int32_t target = targets[r];
+    losses[r] = 0;
+    if (target < 0) {
+      if (d) memset(d, 0, (size_t)columns * sizeof *d);
+      continue;
+    }
+    const float top = row_top(x, columns);
+    const float sum = row_exponentials(x, NULL, columns, top, 1.0f);
+    losses[r] = logf(sum) + (top - x[target]);
+    if (!d) continue;
+    row_exponentials(x, d, columns, top, weights[r] / sum);
+    d[target] -= weights[r];
+  }
 }
 
 #undef row_top

@@ -80,8 +80,13 @@ import Testing
   @Test(arguments: sizes) func softmaxAndCrossEntropy(_ size: (Int, Int)) {
     let (rows, columns) = size
     let targets = (0..<rows).map { Int32($0 == 1 ? -1 : ($0 * 7) % columns) }
-    expectEqualLevels([rows * columns, rows * columns, rows * columns]) { p in
+    expectEqualLevels([rows * columns, rows * columns, rows * columns, rows, rows]) { p in
       ck_scale(20, p[0], p[0], rows * columns)
+      // Over its input, as the losses of loops use it, and without a gradient.
+      ck_scale(1, p[0], p[1], rows * columns)
+      ck_cross_entropy_rows(p[1], targets, p[3], p[4], p[1], rows, columns)
+      ck_axpy(2, p[1], p[2], rows * columns)
+      ck_cross_entropy_rows(p[0], targets, p[3], p[4], nil, rows, columns)
       ck_softmax(p[0], p[1], rows, columns)
       _ = ck_cross_entropy(p[0], targets, nil, 0.5, rows, columns)
       return ck_cross_entropy(p[0], targets, p[2], 0.5, rows, columns)
@@ -155,6 +160,9 @@ import Testing
       #expect(y[place].isNaN)
       #expect(ck_sum_of_squares(x.pointer, 37).isNaN)
       #expect(ck_cross_entropy(x.pointer, [3], nil, 1, 1, 37).isNaN)
+      let loss = Tensor(zeros: [1])
+      ck_cross_entropy_rows(x.pointer, [3], [1], loss.pointer, nil, 1, 37)
+      #expect(loss.scalar.isNaN)
     }
   }
 }

@@ -89,6 +89,10 @@ void ck_softmax(const float *x, float *y, ptrdiff_t rows, ptrdiff_t columns);
 /// NULL, dx = weight · (softmax(x) - one-hot), zero in such rows. Targets lie below `columns`.
 double ck_cross_entropy(const float *x, const int32_t *targets, float *dx, float weight, ptrdiff_t rows,
                         ptrdiff_t columns);
+/// The same with a loss and a weight per row: losses = -log softmax(x)[target], or 0 where the target is negative;
+/// where dx is not NULL, dx = weights · (softmax(x) - one-hot). dx may be x.
+void ck_cross_entropy_rows(const float *x, const int32_t *targets, const float *weights, float *losses, float *dx,
+                           ptrdiff_t rows, ptrdiff_t columns);
 
 // ---- Attention (attention.c) ----
 

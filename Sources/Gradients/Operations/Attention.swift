@@ -83,19 +83,23 @@ public struct RotaryTable {
 /// are a pair. Source: Su et al., arXiv 2104.09864.
 ///
 /// - Parameters:
-///   - qkv: [batch, tokens, 3 · heads · headSize]. - table: of at least `tokens` positions.
-public func rotary(_ qkv: Variable, table: RotaryTable, heads: Int) -> Variable {
-  let size = table.headSize
+///   - qkv: [batch, tokens, (heads + 2 · keyValueHeads) · headSize]. - table: of at least `tokens` positions.
+///   - keyValueHeads: as many as `heads` if not given.
+public func rotary(
+  _ qkv: Variable, table: RotaryTable, heads: Int, keyValueHeads: Int? = nil
+) -> Variable {
+  let (size, shared) = (table.headSize, keyValueHeads ?? heads)
   precondition(
-    qkv.shape.count == 3 && qkv.shape[2] == 3 * heads * size && qkv.shape[1] <= table.positions,
+    qkv.shape.count == 3 && qkv.shape[2] == (heads + 2 * shared) * size && qkv.shape[1] <= table.positions,
     "rotary embedding of \(heads) heads of \(size), \(table.positions) positions, on \(qkv.shape)")
   let (batch, tokens, width) = (qkv.shape[0], qkv.shape[1], qkv.shape[2])
   let (cosines, sines) = (table.cosines, table.sines)
   func turn(_ x: Tensor, _ sign: Float) {
     let (pointer, cosines, sines) = (x.pointer, cosines.pointer, sines.pointer)
     WorkerPool.shared.run(batch) { sequence, _ in
-      // Queries and keys stand side by side: together they are 2 · heads heads.
-      ck_rotary(pointer + sequence * tokens * width, width, cosines, sines, sign, tokens, 2 * heads, size)
+      // Queries and keys stand side by side: together they are one run of heads.
+      ck_rotary(
+        pointer + sequence * tokens * width, width, cosines, sines, sign, tokens, heads + shared, size)
     }
   }
   let y = qkv.value.copy()
