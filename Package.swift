@@ -16,6 +16,7 @@ let package = Package(
     .library(name: "Reporting", targets: ["Reporting"]),
     .library(name: "Tokenization", targets: ["Tokenization"]),
     .library(name: "LanguageModel", targets: ["LanguageModel"]),
+    .library(name: "Pretraining", targets: ["Pretraining"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -45,18 +46,24 @@ let package = Package(
     .target(name: "GraphAlgorithms", dependencies: ["CZlib", "Construction", "Looping", "TextFiles"]),
     .target(name: "Tokenization", dependencies: ["TextFiles"]),
     .target(name: "LanguageModel", dependencies: ["CKernels", "Looping", "Tensors", "Tokenization"]),
+    .target(
+      name: "Pretraining",
+      dependencies: [
+        "Gradients", "LanguageModel", "Layers", "Looping", "Tensors", "TextFiles", "Tokenization",
+        .product(name: "Yams", package: "Yams"),
+      ]),
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine", "Reporting", "Tensors",
-        "Tokenization",
+        "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine", "Pretraining", "Reporting",
+        "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.embedInCode("Resources")]),
     .executableTarget(
       name: "TrainingProbe",
       dependencies: [
-        "CKernels", "Gradients", "Layers", "Tensors",
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors"]),
@@ -72,6 +79,9 @@ let package = Package(
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"]),
     .testTarget(
       name: "LanguageModelTests", dependencies: ["CKernels", "LanguageModel", "Tensors", "Tokenization"]),
+    .testTarget(
+      name: "PretrainingTests",
+      dependencies: ["Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
   swiftLanguageModes: [.v6]

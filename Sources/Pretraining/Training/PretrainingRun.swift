@@ -1,0 +1,163 @@
+import Foundation
+import Gradients
+import LanguageModel
+import Layers
+import Tensors
+
+/// A recipe being trained: model, optimiser, data; can be saved, and resumed bit by bit.
+///
+///     recipe.yaml  checkpoint.safetensors  log.jsonl  evaluation.jsonl  samples.txt  events/  data/  model/
+public final class PretrainingRun {
+  public let recipe: PretrainingRecipe
+  public let folder: String
+  public let data: PretrainingData
+  public let model: LoopedDecoder
+  public let trainer: Trainer
+  private let source: TokenSource
+  private var table: (base: Double, table: RotaryTable)?
+  /// The mean of the loss over the last steps, for people.
+  public private(set) var smoothedLoss = Double.nan
+
+  /// A new run, at step 0. Makes the folder and the data.
+  /// - Precondition: the recipe has no contradiction.
+  /// - Throws: what reading the data and the model to start from throws.
+  public init(_ recipe: PretrainingRecipe, folder: String) throws {
+    self.recipe = recipe
+    self.folder = folder
+    data = try PretrainingData(recipe, folder: folder + "/data")
+    if recipe.start.isEmpty {
+      var random = recipe.stream(.initialisation)
+      model = LoopedDecoder(recipe.configuration(vocabulary: data.vocabulary.count), random: &random)
+    } else {
+      model = try DecoderFiles.load(recipe.start)
+      let shape = model.configuration
+      guard shape.vocabularySize == data.vocabulary.count else {
+        throw DataError(
+          file: recipe.start,
+          message: "has a vocabulary of \(shape.vocabularySize), the data of \(data.vocabulary.count)")
+      }
+      guard recipe.maximumLoops == 1 || shape.hasExitGate else {
+        throw DataError(
+          file: recipe.start, message: "has no exit gate, so that it makes one loop",
+          hint: "--set training.loops=1, or upcycle it first")
+      }
+    }
+    // Stage II holds the others too, so that its checkpoint is a whole model; what has no gradient stays as it is.
+    trainer = Trainer(
+      model.parameters, rate: recipe.learningRate, adam: recipe.adam,
+      clipping: recipe.clipping > 0 ? recipe.clipping : nil, accumulation: recipe.accumulation)
+    source = try TokenSource(
+      [data.training], length: recipe.sequence, seed: UInt64(bitPattern: Int64(recipe.seed)))
+  }
+
+  public var isDone: Bool { trainer.step >= recipe.steps }
+
+  /// Tokens of one step.
+  public var tokensPerStep: Int { recipe.batch * recipe.accumulation * recipe.sequence }
+
+  func table(at step: Int) -> RotaryTable {
+    let base = recipe.ropeBase.at(step)
+    if let table, table.base == base { return table.table }
+    let made = RotaryTable(positions: recipe.sequence, headSize: model.configuration.headSize, base: base)
+    table = (base, made)
+    return made
+  }
+
+  /// One step of training.
+  ///
+  /// - Returns: loss, gradient, rate; the loss after each loop, the mean exit, the entropy, and the epoch.
+  /// - Throws: `Divergence`.
+  public func step() throws -> LogEntry {
+    let step = trainer.step
+    let (loops, beta) = (Int(recipe.loops.at(step)), recipe.entropyWeight.at(step))
+    let table = table(at: step)
+    var parts: [ExitStatistics] = []
+    let report = try trainer.train { batch in
+      // A batch of questions alone teaches nothing: the next one is read instead.
+      let number = step * recipe.accumulation + batch
+      let tokens = source.batch(from: number * recipe.batch, count: recipe.batch)
+      guard tokens.targets.contains(where: { $0 >= 0 }) else { return Variable(Tensor(scalar: 0)) }
+      if recipe.stage == .gate {
+        return model.gateLoss(tokens, loops: loops, table: table, objective: recipe.gateObjective).loss
+      }
+      let (loss, statistics) = model.loss(
+        tokens, loops: loops, table: table, entropyWeight: beta, checkpoints: recipe.checkpointsLoops)
+      parts.append(statistics)
+      return loss
+    }
+    smoothedLoss = smoothedLoss.isFinite ? 0.95 * smoothedLoss + 0.05 * report.loss : report.loss
+    var values: [(String, Double)] = [("loops", Double(loops))]
+    if let statistics = ExitStatistics.mean(parts) {
+      for (loop, loss) in statistics.losses.enumerated() { values.append(("loss_\(loop + 1)", loss)) }
+      values += [("exit", statistics.meanExit), ("entropy", statistics.entropy)]
+    }
+    values.append(
+      ("epoch", Double(trainer.step * recipe.batch * recipe.accumulation) / Double(source.sequencesPerEpoch)))
+    return LogEntry(report, values)
+  }
+
+  // MARK: Files
+
+  public static func checkpoint(in folder: String) -> String { folder + "/checkpoint.safetensors" }
+
+  /// Writes everything needed to go on. - Throws: `AtomicFile.Failure`.
+  public func save() throws {
+    try Checkpoint.save(trainer, notes: ["pretraining": recipe.yaml], to: Self.checkpoint(in: folder))
+  }
+
+  /// Writes the model as a Hugging Face folder, with its tokenizer. - Throws: `AtomicFile.Failure`.
+  ///
+  /// - Parameter isPrecise: f32 instead of bf16.
+  public func export(to path: String, isPrecise: Bool = false) throws {
+    var configuration = model.configuration
+    configuration.loops = max(1, Int(recipe.loops.at(trainer.step)))
+    configuration.ropeBase = recipe.ropeBase.at(trainer.step)
+    configuration.contextLength = max(recipe.sequence, recipe.start.isEmpty ? 0 : configuration.contextLength)
+    try DecoderFiles.save(
+      model, to: path, precision: isPrecise ? .float32 : .bfloat16, configuration: configuration)
+    try data.vocabulary.write(to: path + "/tokenizer.json")
+    try data.vocabulary.writeConfiguration(to: path + "/tokenizer_config.json")
+  }
+
+  /// A run as its folder's checkpoint left it.
+  ///
+  /// - Parameter settings: over the recipe in the checkpoint, as `training.steps=20000`.
+  /// - Throws: `SafetensorsError`, `CheckpointError`, `DataError` or `SourceError`, which name the file.
+  public static func resume(_ folder: String, settings: [String] = []) throws -> PretrainingRun {
+    let path = checkpoint(in: folder)
+    let file = try SafetensorsFile(path: path)
+    guard let text = file.metadata["note.pretraining"] else {
+      throw DataError(file: path, message: "holds no recipe of a language model's training")
+    }
+    let recipe = try PretrainingRecipe(yaml: Array(text.utf8), file: "recipe in \(path)", settings: settings)
+    // The model is made before its tensors are compared: its size must be what the file holds.
+    if recipe.start.isEmpty {
+      let claimed = recipe.configuration(vocabulary: recipe.width).parameterCount / 4
+      guard claimed <= file.entries.reduce(0, { $0 + $1.range.count / 4 }) else {
+        throw DataError(file: path, message: "its recipe is of a larger model than it holds")
+      }
+    }
+    let run = try PretrainingRun(recipe, folder: folder)
+    _ = try Checkpoint.resume(run.trainer, from: path)
+    return run
+  }
+}
+
+extension ExitStatistics {
+  /// The mean over batches, each by its tokens; `nil` of none.
+  static func mean(_ parts: [ExitStatistics]) -> ExitStatistics? {
+    guard let first = parts.first else { return nil }
+    var mean = ExitStatistics(loops: first.losses.count)
+    mean.tokens = parts.reduce(0) { $0 + $1.tokens }
+    for part in parts {
+      let share = Double(part.tokens) / Double(max(mean.tokens, 1))
+      for loop in mean.losses.indices {
+        mean.losses[loop] += share * part.losses[loop]
+        mean.exits[loop] += share * part.exits[loop]
+      }
+      mean.expectedLoss += share * part.expectedLoss
+      mean.entropy += share * part.entropy
+    }
+    return mean
+  }
+}
