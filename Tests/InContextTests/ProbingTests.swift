@@ -64,6 +64,8 @@ import Testing
     var prober = try Prober(run)
     (prober.steps, prober.batch, prober.prompts, prober.rate) = (150, 48, 192, 2e-2)
     prober.targets = [.moment]
+    // Parameters: scores of 4 tokens, 64 · 8 + 64 and 2 · 64 + 2 for each of two probes and depths, in eight copies.
+    #expect(prober.bytes > 4 * 2 * 8 * 2 * (4 + 64 * 8 + 2 * 64) && prober.bytes < 4 << 20)
     var calls = 0
     let probing = try #require(
       try prober.probe {

@@ -86,6 +86,13 @@ import TextFiles
     #expect(problem(good, dimension: 1)?.contains("2 features") == true)
     #expect(problem(good, points: 20)?.contains("19 rows") == true)
     #expect(problem(good, heldOut: 2)?.contains("counted from 0") == true)
+    #expect(problem(good, dimension: 1 << 26)?.contains("GiB") == true)
+    #expect(throws: SourceError.self) {
+      try Recipe(
+        yaml: Array(
+          "task:\n  family: tabular\n  tables: 1000\n  table-rows: 100000\n  dimension: 1024\n".utf8),
+        file: "r")
+    }
   }
 
   @Test func recipesReadTheirFilesOrSayWhatIsWrong() throws {

@@ -43,7 +43,7 @@ public struct Probing: Codable, Equatable, Sendable {
 ///
 /// Every step draws fresh prompts, runs the network once without a tape, and trains all probes of all depths; the control
 /// is trained in the same way on prompts of one function, and shows what a probe makes without reading the function.
-/// Memory: depths · batch · tokens · width floats.
+/// Memory: `bytes`.
 public struct Prober {
   public let run: TrainingRun
   public var steps = 1000
@@ -69,6 +69,16 @@ public struct Prober {
 
   /// Depths that are probed, the embedded prompt first.
   public var depths: Int { 1 + (run.recipe.architecture == .standard ? run.recipe.layers : loops) }
+
+  /// Bytes that a step takes, about: the states twice, the probes with gradients and Adam's moments, the hidden units.
+  public var bytes: Int {
+    let (tokens, width, d) = (task.tokens(points: run.recipe.points), run.recipe.width, task.dimension)
+    let probes = targets.reduce(0) { $0 + $1.prefixes(dimension: d, points: run.recipe.points).count }
+    let states = 2 * batch * tokens * width
+    let parameters = 8 * probes * (tokens + Probes.hidden * (width + d))
+    let hidden = probes * batch * (2 * width + 4 * Probes.hidden + 2 * d)
+    return 4 * depths * (states + parameters + hidden)
+  }
 
   /// - Parameter progress: is told how many of 2 · `steps` are done; returns whether to go on.
   /// - Returns: `nil` if interrupted. - Throws: `Divergence`.

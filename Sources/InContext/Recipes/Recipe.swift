@@ -129,6 +129,9 @@ public struct Recipe: Equatable, Sendable {
     for name in shifts where DistributionShift(name: name) == nil {
       return ("evaluation.shifts", "no shift is named '\(name)'; there are \(DistributionShift.names)")
     }
+    if family == .tabular, files.isEmpty, tables * tableRows * dimension > 1 << 26 {
+      return ("task.table-rows", "\(tables) tables of \(tableRows) rows take more than a quarter of a GiB")
+    }
     if family == .tabular {
       do {
         let tables = try numericTables()

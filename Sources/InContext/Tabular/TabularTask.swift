@@ -30,6 +30,9 @@ public struct TabularTask: PromptTask {
   {
     if tables.count < 2 { return "leaving one table out takes at least two tables" }
     if heldOut >= tables.count { return "table \(heldOut) is left out of \(tables.count), counted from 0" }
+    if tables.reduce(0, { $0 + $1.rows }) > (1 << 28) / dimension {
+      return "the tables' rows, padded to task.dimension, take more than a GiB"
+    }
     for table in tables {
       if table.features.count > dimension {
         return "\(table.name) has \(table.features.count) features, and task.dimension is \(dimension)"

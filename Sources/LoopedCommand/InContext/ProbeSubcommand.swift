@@ -49,10 +49,8 @@ struct ProbeSubcommand: ParsableCommand {
     var prober = try Prober(run)
     (prober.steps, prober.batch, prober.prompts, prober.rate) = (steps, batch, prompts, rate)
     if let loops { prober.loops = loops }
-    // States, their gradients' twins and the targets: what --batch multiplies.
-    let floats = prober.depths * batch * run.task.tokens(points: run.recipe.points) * run.recipe.width
-    guard floats < 4 << 30 else {
-      throw CommandError("the states of a step take \(floats >> 28) GiB\nhint: a smaller --batch or --loops")
+    guard prober.bytes < 8 << 30 else {
+      throw CommandError("a step takes \(prober.bytes >> 30) GiB\nhint: a smaller --batch or --loops")
     }
     var bar = ProgressBar(total: 2 * steps, what: "steps")
     let probing = try prober.probe { done in
