@@ -131,7 +131,7 @@ final class ActiveSequence {
   private func drop(_ node: DraftNode, where condition: (DraftNode) -> Bool) {
     node.children.removeAll { child in
       guard condition(child) else { return false }
-      child.forEach(forget)
+      child.visit(forget)
       return true
     }
   }
@@ -145,7 +145,7 @@ final class ActiveSequence {
 
   /// Counts what is left of the tree when the answer ends.
   func forgetTree() {
-    root?.forEach(forget)
+    root?.visit(forget)
     root = nil
   }
 
@@ -156,7 +156,7 @@ final class ActiveSequence {
   func takeCell(for node: DraftNode) -> Int? {
     if let cell = node.cell { return cell }
     var taken: Set<Int> = []
-    root?.forEach { if let cell = $0.cell { taken.insert(cell) } }
+    root?.visit { if let cell = $0.cell { taken.insert(cell) } }
     var cell = (node.parent?.cell).map { $0 + 1 } ?? cache.count
     while taken.contains(cell) { cell += 1 }
     guard cell < cache.contextLimit else { return nil }

@@ -4,7 +4,7 @@ import Tokenization
 
 /// Runs any number of requests over one model: continuous batching at loop boundaries, and wavefront decoding.
 ///
-/// Every step is at most one pass over a chunk of a prompt and one decoding pass. A decoding pass gathers rows of all
+/// Every step reads on in prompts for a while and makes one decoding pass. A decoding pass gathers rows of all
 /// running requests, each at its own token and loop, since all loops share the weights: the token that every request
 /// computes next, and drafts behind it, the likelier first. The answer to a request is the same, bit for bit, as if it
 /// ran alone and without drafts.
@@ -21,10 +21,14 @@ public final class InferenceEngine {
     public var memoryLimit: Int
     /// The most requests that run; others wait.
     public var maximumRequests: Int
+    /// How many rows of prompts may be read between two decoding passes, if requests are decoding: what they wait for.
+    /// One loop over a chunk is read in any case, however long the request's chunks are.
+    public var promptRows: Int
 
-    public init(memoryLimit: Int = 4 << 30, maximumRequests: Int = 64) {
+    public init(memoryLimit: Int = 4 << 30, maximumRequests: Int = 64, promptRows: Int = 256) {
       self.memoryLimit = memoryLimit
       self.maximumRequests = maximumRequests
+      self.promptRows = promptRows
     }
   }
 
@@ -102,11 +106,15 @@ public final class InferenceEngine {
     return finish(sequence, .cancelled)
   }
 
-  /// One step: admits requests, reads on in one prompt, and runs one decoding pass.
+  /// One step: admits requests, reads on in prompts, and runs one decoding pass.
   public func step() -> [InferenceEvent] {
     var events: [InferenceEvent] = []
     admit(&events)
-    readPrompt(&events)
+    let before = statistics.prefillRows
+    var reads = true
+    while reads && statistics.prefillRows - before < max(settings.promptRows, 1) {
+      reads = readPrompt(&events)
+    }
     decode(&events)
     return events
   }
@@ -147,12 +155,13 @@ public final class InferenceEngine {
   // MARK: Prompts
 
   /// One loop over a chunk of one prompt; prompts take turns by chunks.
-  private func readPrompt(_ events: inout [InferenceEvent]) {
+  /// - Returns: whether there was one.
+  private func readPrompt(_ events: inout [InferenceEvent]) -> Bool {
     let reading = running.filter { $0.prompt != nil }
     guard
       let sequence = reading.first(where: { $0.id.number > lastPrompt?.number ?? 0 }) ?? reading.first,
       var prompt = sequence.prompt
-    else { return }
+    else { return false }
     let start = ContinuousClock.now
     executor.run(
       prompt.positions.map { LoopRow(cache: sequence.cache, cell: $0, position: $0, loop: prompt.loop) },
@@ -167,7 +176,7 @@ public final class InferenceEngine {
     let isLast = prompt.positions.upperBound == sequence.tokens.count
     if isLast { readLast(sequence, prompt) }
     statistics.prefillSeconds += Self.seconds(since: start)
-    guard prompt.loop == sequence.limit else { return }
+    guard prompt.loop == sequence.limit else { return true }
     lastPrompt = sequence.id
     sequence.cache.commit(prompt.positions.upperBound)
     if isLast {
@@ -177,6 +186,7 @@ public final class InferenceEngine {
     } else {
       beginChunk(sequence)
     }
+    return true
   }
 
   private func beginChunk(_ sequence: ActiveSequence) {

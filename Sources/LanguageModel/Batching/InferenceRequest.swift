@@ -55,6 +55,8 @@ public struct InferenceRequest: Sendable {
 public struct DraftSharingError: Error, Equatable, CustomStringConvertible {
   public let sharing: KVSharing
 
+  public init(sharing: KVSharing) { self.sharing = sharing }
+
   public var description: String {
     "drafts need keys and values of every loop, and the sharing policy is \(sharing.rawValue): use full, or turn the "
       + "wavefront off"

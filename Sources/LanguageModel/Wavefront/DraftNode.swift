@@ -59,8 +59,8 @@ final class DraftNode {
   func child(_ token: TokenID) -> DraftNode? { children.first { $0.token == token } }
 
   /// Calls `body` with this node and all below it, parents first.
-  func forEach(_ body: (DraftNode) -> Void) {
+  func visit(_ body: (DraftNode) -> Void) {
     body(self)
-    for child in children { child.forEach(body) }
+    for child in children { child.visit(body) }
   }
 }

@@ -35,6 +35,9 @@ enum AgreeableModels {
     var reason: FinishReason?
   }
 
+  /// The models are too small to share out.
+  static let pool = WorkerPool(threads: 1)
+
   static func bytes(_ token: TokenID) -> [UInt8] { [UInt8(32 + token % 90)] }
 
   /// One token's loops after the other's, with the parts that `Generator` is made of.
@@ -43,7 +46,8 @@ enum AgreeableModels {
     let c = model.configuration
     let cache = KVCache(
       c, loops: settings.exit.limit(c), format: request.cacheFormat, sharing: request.sharing)
-    let decoder = SequenceDecoder(LoopExecutor(model), cache: cache, skippedLoops: settings.skippedLoops)
+    let decoder = SequenceDecoder(
+      LoopExecutor(model, pool: pool), cache: cache, skippedLoops: settings.skippedLoops)
     var sampler = Sampler(settings.sampling, vocabularySize: c.vocabularySize)
     var text = TextAssembler(stops: settings.stopStrings)
     let logits = Tensor(uninitialized: [c.vocabularySize])
@@ -80,9 +84,9 @@ enum AgreeableModels {
   /// Answers of an engine in which the requests arrive at the given steps.
   static func answers(
     _ model: LanguageModel, _ requests: [InferenceRequest], arrivals: [Int] = [],
-    settings: InferenceEngine.Settings = .init()
+    settings: InferenceEngine.Settings = .init(), step body: (InferenceEngine) -> Void = { _ in }
   ) throws -> (answers: [Answer], statistics: [InferenceStatistics], engine: InferenceEngine) {
-    let engine = InferenceEngine(LoopExecutor(model), settings: settings, tokenBytes: bytes)
+    let engine = InferenceEngine(LoopExecutor(model, pool: pool), settings: settings, tokenBytes: bytes)
     var answers = [Answer](repeating: Answer(), count: requests.count)
     var statistics = [InferenceStatistics](repeating: InferenceStatistics(), count: requests.count)
     var places: [RequestID: Int] = [:]
@@ -108,6 +112,7 @@ enum AgreeableModels {
           statistics[places[id]!] = result.statistics
         }
       }
+      body(engine)
       step += 1
     }
     return (answers, statistics, engine)

@@ -41,18 +41,4 @@ import Tokenization
       }
     }
   }
-
-  /// Where loops agree, passes are fewer than loops.
-  @Test func savesPasses() throws {
-    let model = AgreeableModels.model(change: 0.02)
-    var request = InferenceRequest(
-      prompt: TinyModels.tokens(9), settings: GenerationSettings(maximumTokens: 40), drafts: .off)
-    let plain = try AgreeableModels.answers(model, [request]).statistics[0]
-    #expect(plain.generation.passes == 39 * 4)
-    #expect(plain.passesPerToken == 4)
-    request.drafts = DraftSettings(mode: .fixed)
-    let wave = try AgreeableModels.answers(model, [request]).statistics[0]
-    #expect(wave.generation.passes < 39 * 2)
-    #expect(wave.acceptance[0]! > 0.8)
-  }
 }
