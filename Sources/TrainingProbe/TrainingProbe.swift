@@ -4,5 +4,5 @@ import ArgumentParser
 @main struct TrainingProbe: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "training-probe", abstract: "Measure the training engine, or dump what it computes.",
-    subcommands: [StepBenchmark.self, GradientDump.self, DecoderDump.self])
+    subcommands: [StepBenchmark.self, GradientDump.self, DecoderDump.self, DecoderBenchmark.self])
 }

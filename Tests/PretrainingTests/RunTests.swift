@@ -79,7 +79,8 @@ import TextFiles
     }
     // Stage II from that folder: the gate alone changes.
     let settings = [
-      "model.start=\(folder.path)/run/model", "training.stage=gate", "training.steps=6", "training.loops=3",
+      "model.start=\(folder.path)/run/model", "training.stage=gate", "training.steps=6", "training.loops=0",
+      "training.rope-base=0",
       "training.rate=0.05", "training.warmup=0", "training.decay=0",
     ]
     let gates = try PretrainingRun(recipe(folder, settings), folder: folder.path + "/gate")
@@ -112,6 +113,12 @@ import TextFiles
         Issue.record("no error: \(part)")
       } catch { #expect("\(error)".contains(part), "\(error)") }
     }
+    func expectFailure(_ part: String, _ body: () throws -> PretrainingRun) throws {
+      do {
+        _ = try body()
+        Issue.record("no error: \(part)")
+      } catch { #expect("\(error)".contains(part), "\(error)") }
+    }
     try expectError("make no sequence", ["training.sequence=5000"])
     try expectError("none.txt", ["data.text=\(folder.path)/none.txt"])
     try expectError("\(folder.path)/tokenizer.json", ["model.start=\(folder.path)"])
@@ -122,12 +129,23 @@ import TextFiles
     try expectError("heads do not divide", ["model.heads=5"])
     try expectError("is no schedule", ["training.loops=4@3"])
     try expectError("needs a model to start from", ["training.stage=gate"])
-    try expectError("one loop", ["model.family=llama"])
+    try expectError("one loop", ["model.family=llama", "training.loops=2"])
     try expectError("unknown key", ["training.stepz=3"])
     try expectError("would keep", ["training.batch=60000", "training.sequence=100000"])
     #expect(throws: SafetensorsError.self) { try PretrainingRun.resume(folder.path) }
     let run = try PretrainingRun(recipe(folder), folder: folder.path + "/run")
     try run.save()
+    for setting in ["data.vocabulary=300", "model.width=8", "seed=3", "training.stage=chat"] {
+      #expect(throws: (any Error).self) { try PretrainingRun.resume(run.folder, settings: [setting]) }
+    }
+    #expect(try PretrainingRun.resume(run.folder, settings: ["training.steps=99"]).recipe.steps == 99)
+    let config = run.folder + "/data/config.json"
+    let good = try String(contentsOfFile: config, encoding: .utf8)
+    _ = try folder.write(
+      good.replacingOccurrences(of: "\"num_hidden_layers\" : 1", with: "\"num_hidden_layers\" : 4000"),
+      to: "run/data/config.json")
+    try expectFailure("is of another model") { try PretrainingRun.resume(run.folder) }
+    _ = try folder.write(good, to: "run/data/config.json")
     let checkpoint = PretrainingRun.checkpoint(in: folder.path + "/run")
     var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: checkpoint)))
     bytes[bytes.count / 2] ^= 1
@@ -156,7 +174,7 @@ import TextFiles
     for (yaml, part) in [
       ("training:\n  stepz: 3\n", "t.yaml:2:3: error: unknown key 'training.stepz'"),
       ("training:\n  steps: many\n", "'many' is no whole number"), ("training: 3\n", "is a section"),
-      ("training:\n  loops: 9\n", "leaves 1.0 to 8.0"), ("- a\n", "a mapping"), ("a: [", "error"),
+      ("training:\n  loops: 9\n", "leaves 0.0 to 8.0"), ("- a\n", "a mapping"), ("a: [", "error"),
       ("training:\n  steps: [1, 2]\n", "one value"), ("{}", "there is no text"),
     ] {
       do {

@@ -47,8 +47,15 @@ public enum DecoderFiles {
   }
 
   /// The same in f32, or bf16.
-  public static func save(_ model: LoopedDecoder, to folder: String, isPrecise: Bool) throws {
-    try save(model, to: folder, precision: isPrecise ? .float32 : .bfloat16)
+  ///
+  /// - Parameter loops: what config.json says, instead of the model's.
+  public static func save(
+    _ model: LoopedDecoder, to folder: String, isPrecise: Bool, loops: Int? = nil
+  ) throws {
+    var configuration = model.configuration
+    configuration.loops = loops ?? configuration.loops
+    try save(
+      model, to: folder, precision: isPrecise ? .float32 : .bfloat16, configuration: configuration)
   }
 
   /// Every gradient under the names and in the shapes of the file; zeros where there is none.

@@ -53,13 +53,24 @@ public struct DecoderLayer: Module {
 
   /// [batch, tokens, hidden] to the same; documents are `segments` of the flattened rows.
   func callAsFunction(_ h: Variable, table: RotaryTable, segments: [Range<Int>]) -> Variable {
-    let turned = rotary(qkv(attentionNorm(h)), table: table, heads: heads, keyValueHeads: keyValueHeads)
-    let mixed = packedAttention(turned, heads: heads, keyValueHeads: keyValueHeads, segments: segments)
     guard let attentionOutputNorm, let mlpOutputNorm else {
-      let a = output(mixed, addingTo: h)
+      let a = output(mixed(h, table: table, segments: segments), addingTo: h)
       return mlp(mlpNorm(a), addingTo: a)
     }
-    let a = h + attentionOutputNorm(output(mixed))
-    return a + mlpOutputNorm(mlp.down(swiglu(mlp.gateUp(mlpNorm(a)))))
+    let a = h + attentionOutputNorm(attentionBranch(h, table: table, segments: segments))
+    return a + mlpOutputNorm(mlpBranch(a))
+  }
+
+  /// What attention adds to the stream, before the norm on its way out.
+  func attentionBranch(_ h: Variable, table: RotaryTable, segments: [Range<Int>]) -> Variable {
+    output(mixed(h, table: table, segments: segments))
+  }
+
+  /// What the MLP adds to the stream, before the norm on its way out.
+  func mlpBranch(_ a: Variable) -> Variable { mlp.down(swiglu(mlp.gateUp(mlpNorm(a)))) }
+
+  private func mixed(_ h: Variable, table: RotaryTable, segments: [Range<Int>]) -> Variable {
+    let turned = rotary(qkv(attentionNorm(h)), table: table, heads: heads, keyValueHeads: keyValueHeads)
+    return packedAttention(turned, heads: heads, keyValueHeads: keyValueHeads, segments: segments)
   }
 }

@@ -34,9 +34,10 @@ extension PretrainingRecipe {
       .number("training.decay", "AdamW's, of matrices", \.decay, 0...10),
       .number("training.beta1", "of AdamW", \.beta1, 0...0.99999),
       .number("training.beta2", "of AdamW", \.beta2, 0...0.99999),
-      .schedule("training.loops", "T; 8, 4@3000 changes at a step", \.loops, 1...8),
+      .schedule("training.loops", "T; 8, 4@3000 changes at a step; 0: the model's, or 4", \.loops, 0...8),
       .schedule("training.entropy-weight", "β of stage I", \.entropyWeight, 0...100),
-      .schedule("training.rope-base", "θ of the rotary embedding", \.ropeBase, 1...1e12),
+      .schedule(
+        "training.rope-base", "θ of the rotary embedding; 0: the model's, or 10000", \.ropeBase, 0...1e12),
       .choice("training.checkpoints-loops", "compute loops again in the backward pass", \.checkpointsLoops),
       .choice("training.gate-reading", "stage II: which gate a label teaches", \.gateReading),
       .number("training.gate-slope", "stage II: k", \.gateSlope, 0...1e6),

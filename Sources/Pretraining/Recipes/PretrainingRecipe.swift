@@ -58,9 +58,11 @@ public struct PretrainingRecipe: RecipeFile, Equatable, Sendable {
   public var decay = 0.1
   public var beta1 = 0.9
   public var beta2 = 0.95
-  public var loops = StepSchedule(4)
+  /// T; 0: as the model that the run starts from, and 4 for a new one.
+  public var loops = StepSchedule(0)
   public var entropyWeight = StepSchedule(0.1)
-  public var ropeBase = StepSchedule(10_000)
+  /// θ; 0: as the model that the run starts from, and 10 000 for a new one.
+  public var ropeBase = StepSchedule(0)
   public var checkpointsLoops = false
   public var gateReading = GateObjective.Reading.deciding
   public var gateSlope = 50.0
@@ -87,7 +89,21 @@ public struct PretrainingRecipe: RecipeFile, Equatable, Sendable {
     RandomStream(seed: UInt64(bitPattern: Int64(seed)), stream: stream.rawValue)
   }
 
-  public var maximumLoops: Int { Int(loops.values.max() ?? 1) }
+  /// What a schedule says, or what stands for its 0.
+  func loops(at step: Int, of model: ModelConfiguration? = nil) -> Int {
+    let loops = Int(loops.at(step))
+    return loops > 0 ? loops : model?.loops ?? (family == .ouro ? 4 : 1)
+  }
+
+  func ropeBase(at step: Int, of model: ModelConfiguration? = nil) -> Double {
+    let base = ropeBase.at(step)
+    return base > 0 ? base : model?.ropeBase ?? 10_000
+  }
+
+  /// The most loops of any step.
+  func maximumLoops(of model: ModelConfiguration? = nil) -> Int {
+    loops.changes.reduce(1) { max($0, loops(at: $1.step, of: model)) }
+  }
 
   public var contradiction: (key: String, problem: String)? {
     if width % heads != 0 || width / heads % 2 != 0 {
@@ -101,15 +117,15 @@ public struct PretrainingRecipe: RecipeFile, Equatable, Sendable {
     if stage != .model, start.isEmpty {
       return ("model.start", "the stage \(stage.rawValue) needs a model to start from")
     }
-    if family == .llama, start.isEmpty, maximumLoops > 1 {
+    if family == .llama, start.isEmpty, maximumLoops() > 1 {
       return ("training.loops", "a Llama-shaped model has one loop")
     }
     if loops.values.contains(where: { $0 != $0.rounded() }) {
       return ("training.loops", "loops are whole numbers")
     }
-    if stage == .gate, loops.values.min() ?? 1 < 2 { return ("training.loops", "a gate needs two loops") }
+    if stage == .gate, loops.values.contains(1) { return ("training.loops", "a gate needs two loops") }
     // What a step keeps for its backward pass, per token and layer; checkpointed loops keep one loop.
-    let kept = checkpointsLoops ? 1 : maximumLoops
+    let kept = checkpointsLoops ? 1 : maximumLoops()
     let numbers = batch * sequence * width * 16 * layers * kept
     if numbers > 8 << 30 { return ("training.batch", "a step would keep \(numbers >> 28) GiB") }
     return nil
@@ -121,8 +137,8 @@ public struct PretrainingRecipe: RecipeFile, Equatable, Sendable {
     return ModelConfiguration(
       family: family, vocabularySize: vocabulary, hiddenSize: width, layers: layers, heads: heads,
       keyValueHeads: keyValueHeads > 0 ? keyValueHeads : heads, headSize: width / heads,
-      intermediateSize: inner, loops: Int(loops.changes.last!.value), contextLength: sequence,
-      ropeBase: ropeBase.changes.last!.value, tiesEmbeddings: ties, hasExitGate: family == .ouro)
+      intermediateSize: inner, loops: loops(at: loops.changes.last!.step), contextLength: sequence,
+      ropeBase: ropeBase(at: ropeBase.changes.last!.step), tiesEmbeddings: ties, hasExitGate: family == .ouro)
   }
 
   var learningRate: LearningRate {

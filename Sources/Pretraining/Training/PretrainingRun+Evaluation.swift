@@ -45,7 +45,7 @@ extension PretrainingRun {
     let limit = recipe.evaluationSequences
     let sequences = limit > 0 ? min(limit, source.sequencesPerEpoch) : source.sequencesPerEpoch
     let step = max(0, trainer.step - 1)
-    let (loops, table) = (loops ?? Int(recipe.loops.at(step)), table(at: step))
+    let (loops, table) = (loops ?? self.loops(at: step), table(at: step))
     var parts: [ExitStatistics] = []
     var exits = Self.thresholds.map { (loops: 0.0, loss: 0.0, threshold: $0) }
     var counted = 0
@@ -106,7 +106,7 @@ extension PretrainingRun {
     var tokens = [TokenID(TrainedVocabulary.endOfText)] + encoder.encode(prompt)
     var random = recipe.stream(.sampling)
     let step = max(0, trainer.step - 1)
-    let (loops, table) = (Int(recipe.loops.at(step)), table(at: step))
+    let (loops, table) = (self.loops(at: step), table(at: step))
     for _ in 0..<count {
       let seen = Array(tokens.suffix(recipe.sequence))
       let batch = TokenBatch(

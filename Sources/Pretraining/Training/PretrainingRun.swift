@@ -21,27 +21,36 @@ public final class PretrainingRun {
   /// A new run, at step 0. Makes the folder and the data.
   /// - Precondition: the recipe has no contradiction.
   /// - Throws: what reading the data and the model to start from throws.
-  public init(_ recipe: PretrainingRecipe, folder: String) throws {
-    self.recipe = recipe
-    self.folder = folder
-    data = try PretrainingData(recipe, folder: folder + "/data")
+  public convenience init(_ recipe: PretrainingRecipe, folder: String) throws {
+    let data = try PretrainingData(recipe, folder: folder + "/data")
+    let model: LoopedDecoder
     if recipe.start.isEmpty {
       var random = recipe.stream(.initialisation)
       model = LoopedDecoder(recipe.configuration(vocabulary: data.vocabulary.count), random: &random)
     } else {
       model = try DecoderFiles.load(recipe.start)
-      let shape = model.configuration
-      guard shape.vocabularySize == data.vocabulary.count else {
-        throw DataError(
-          file: recipe.start,
-          message: "has a vocabulary of \(shape.vocabularySize), the data of \(data.vocabulary.count)")
-      }
-      guard recipe.maximumLoops == 1 || shape.hasExitGate else {
-        throw DataError(
-          file: recipe.start, message: "has no exit gate, so that it makes one loop",
-          hint: "--set training.loops=1, or upcycle it first")
-      }
     }
+    let shape = model.configuration
+    guard shape.vocabularySize == data.vocabulary.count else {
+      throw DataError(
+        file: recipe.start,
+        message: "has a vocabulary of \(shape.vocabularySize), the data of \(data.vocabulary.count)")
+    }
+    guard recipe.maximumLoops(of: shape) == 1 || shape.hasExitGate else {
+      throw DataError(
+        file: recipe.start, message: "has no exit gate, so that it makes one loop",
+        hint: "--set training.loops=1, or make it a looped one: looped pretrain upcycle")
+    }
+    // So that a run that resumes needs nothing outside its folder.
+    try DecoderFiles.write(
+      DecoderFiles.json(of: shape, precision: .float32), to: folder + "/data/config.json")
+    try self.init(recipe, folder: folder, data: data, model: model)
+  }
+
+  private init(
+    _ recipe: PretrainingRecipe, folder: String, data: PretrainingData, model: LoopedDecoder
+  ) throws {
+    (self.recipe, self.folder, self.data, self.model) = (recipe, folder, data, model)
     // Stage II holds the others too, so that its checkpoint is a whole model; what has no gradient stays as it is.
     trainer = Trainer(
       model.parameters, rate: recipe.learningRate, adam: recipe.adam,
@@ -55,8 +64,10 @@ public final class PretrainingRun {
   /// Tokens of one step.
   public var tokensPerStep: Int { recipe.batch * recipe.accumulation * recipe.sequence }
 
+  func loops(at step: Int) -> Int { recipe.loops(at: step, of: model.configuration) }
+
   func table(at step: Int) -> RotaryTable {
-    let base = recipe.ropeBase.at(step)
+    let base = recipe.ropeBase(at: step, of: model.configuration)
     if let table, table.base == base { return table.table }
     let made = RotaryTable(positions: recipe.sequence, headSize: model.configuration.headSize, base: base)
     table = (base, made)
@@ -69,13 +80,13 @@ public final class PretrainingRun {
   /// - Throws: `Divergence`.
   public func step() throws -> LogEntry {
     let step = trainer.step
-    let (loops, beta) = (Int(recipe.loops.at(step)), recipe.entropyWeight.at(step))
+    let (loops, beta) = (loops(at: step), recipe.entropyWeight.at(step))
     let table = table(at: step)
     var parts: [ExitStatistics] = []
     let report = try trainer.train { batch in
-      // A batch of questions alone teaches nothing: the next one is read instead.
       let number = step * recipe.accumulation + batch
       let tokens = source.batch(from: number * recipe.batch, count: recipe.batch)
+      // A batch of questions alone teaches nothing.
       guard tokens.targets.contains(where: { $0 >= 0 }) else { return Variable(Tensor(scalar: 0)) }
       if recipe.stage == .gate {
         return model.gateLoss(tokens, loops: loops, table: table, objective: recipe.gateObjective).loss
@@ -110,8 +121,8 @@ public final class PretrainingRun {
   /// - Parameter isPrecise: f32 instead of bf16.
   public func export(to path: String, isPrecise: Bool = false) throws {
     var configuration = model.configuration
-    configuration.loops = max(1, Int(recipe.loops.at(trainer.step)))
-    configuration.ropeBase = recipe.ropeBase.at(trainer.step)
+    configuration.loops = loops(at: trainer.step)
+    configuration.ropeBase = recipe.ropeBase(at: trainer.step, of: model.configuration)
     configuration.contextLength = max(recipe.sequence, recipe.start.isEmpty ? 0 : configuration.contextLength)
     try DecoderFiles.save(
       model, to: path, precision: isPrecise ? .float32 : .bfloat16, configuration: configuration)
@@ -129,15 +140,28 @@ public final class PretrainingRun {
     guard let text = file.metadata["note.pretraining"] else {
       throw DataError(file: path, message: "holds no recipe of a language model's training")
     }
+    let before = try PretrainingRecipe(yaml: Array(text.utf8), file: "recipe in \(path)")
     let recipe = try PretrainingRecipe(yaml: Array(text.utf8), file: "recipe in \(path)", settings: settings)
-    // The model is made before its tensors are compared: its size must be what the file holds.
-    if recipe.start.isEmpty {
-      let claimed = recipe.configuration(vocabulary: recipe.width).parameterCount / 4
-      guard claimed <= file.entries.reduce(0, { $0 + $1.range.count / 4 }) else {
-        throw DataError(file: path, message: "its recipe is of a larger model than it holds")
+    for field in PretrainingRecipe.fields where field.get(before) != field.get(recipe) {
+      // What is in the folder already, and would not follow.
+      guard !field.key.hasPrefix("data."), !field.key.hasPrefix("model."),
+        !["seed", "training.stage"].contains(field.key)
+      else {
+        throw DataError(
+          file: folder, message: "\(field.key) cannot change within a run",
+          hint: "start another run, from \(folder)/model with --start")
       }
     }
-    let run = try PretrainingRun(recipe, folder: folder)
+    let data = try PretrainingData(recipe, folder: folder + "/data")
+    let configuration = try DecoderFiles.configuration(
+      at: folder + "/data/config.json", hasGate: file["model.gate.weight"] != nil, hasReadout: true)
+    // The model is made before its tensors are compared: its size must be what the file holds.
+    guard configuration.parameterCount <= file.entries.reduce(0, { $0 + $1.range.count / 4 }),
+      configuration.vocabularySize == data.vocabulary.count
+    else { throw DataError(file: path, message: "is of another model than \(folder)/data/config.json") }
+    var random = RandomStream(seed: 0)
+    let run = try PretrainingRun(
+      recipe, folder: folder, data: data, model: LoopedDecoder(configuration, random: &random))
     _ = try Checkpoint.resume(run.trainer, from: path)
     return run
   }

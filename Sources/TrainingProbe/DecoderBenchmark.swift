@@ -1,0 +1,70 @@
+import ArgumentParser
+import CKernels
+import Foundation
+import Gradients
+import LanguageModel
+import Layers
+import Pretraining
+import Tensors
+
+/// Times stage I of a looped language model: forward, backward, clipping, AdamW.
+struct DecoderBenchmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "decoder-bench", abstract: "Time a training step of a looped language model.")
+
+  @Option var width = 384
+  @Option var heads = 6
+  @Option var layers = 4
+  @Option var vocabulary = 4096
+  @Option var loops = 4
+  @Option var batch = 8
+  @Option var sequence = 256
+  @Option(help: "Steps that are timed, after two that are not.") var steps = 5
+  @Flag(help: "Compute the loops again in the backward pass.") var checkpoints = false
+  @Flag(help: "One JSON object.") var json = false
+
+  func run() throws {
+    let configuration = ModelConfiguration(
+      family: .ouro, vocabularySize: vocabulary, hiddenSize: width, layers: layers, heads: heads,
+      keyValueHeads: heads, headSize: width / heads, intermediateSize: width * 8 / 3, loops: loops,
+      contextLength: sequence, ropeBase: 10_000, hasExitGate: true)
+    var random = RandomStream(seed: 1)
+    let model = LoopedDecoder(configuration, random: &random)
+    var settings = Adam.Settings()
+    settings.decay = 0.1
+    let trainer = Trainer(
+      model.parameters, rate: LearningRate(peak: 1e-4), adam: settings, clipping: 1)
+    let count = batch * sequence
+    let tokens = (0...count).map { _ in Int32(random.next() % UInt64(vocabulary)) }
+    let data = TokenBatch(
+      sequences: batch, length: sequence, tokens: Array(tokens.dropLast()), targets: Array(tokens.dropFirst())
+    )
+    let table = RotaryTable(positions: sequence, headSize: width / heads)
+    func step() throws {
+      _ = try trainer.train { _ in
+        model.loss(data, loops: loops, table: table, entropyWeight: 0.1, checkpoints: checkpoints).loss
+      }
+    }
+    for _ in 0..<2 { try step() }
+    TensorMemory.shared.resetPeak()
+    let clock = ContinuousClock()
+    let before = StepBenchmark.processorSeconds()
+    let times = try (0..<steps).map { _ in try clock.measure(step) / .seconds(1) }.sorted()
+    let processor = (StepBenchmark.processorSeconds() - before) / Double(steps)
+    let results: [(String, Double)] = [
+      ("parameters", Double(model.parameterCount)), ("milliseconds", times[times.count / 2] * 1000),
+      ("fastest_milliseconds", times[0] * 1000), ("processor_milliseconds", processor * 1000),
+      ("tokens_per_second", Double(count) / times[times.count / 2]),
+      ("tokens_per_processor_second", Double(count) / processor),
+      ("tensor_peak_mib", Double(TensorMemory.shared.use.peakBytes) / 1_048_576),
+      ("threads", Double(WorkerPool.shared.threads)),
+    ]
+    if json {
+      print("{" + results.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}")
+    } else {
+      for (name, value) in results {
+        print("  \(name.padding(toLength: 28, withPad: " ", startingAt: 0)) \(String(format: "%.2f", value))")
+      }
+    }
+  }
+}
