@@ -145,7 +145,7 @@ extension Recipe {
   }
 
   /// libYAML counts lines and columns from 1 here, columns in Unicode scalars.
-  private static func offset(of mark: Mark, in source: [UInt8]) -> Int {
+  static func offset(of mark: Mark, in source: [UInt8]) -> Int {
     var (line, index) = (1, 0)
     while line < mark.line, index < source.count {
       if source[index] == 10 { line += 1 }
@@ -160,7 +160,7 @@ extension Recipe {
     return index
   }
 
-  private static func explanation(of error: YamlError) -> (String, Mark?) {
+  static func explanation(of error: YamlError) -> (String, Mark?) {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):

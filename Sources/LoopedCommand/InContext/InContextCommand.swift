@@ -16,9 +16,8 @@ struct InContextCommand: ParsableCommand {
         looped icl evaluate runs/linear --html report.html
       """,
     subcommands: [
-      TrainSubcommand.self, EvaluateSubcommand.self, SweepSubcommand.self, ProbeSubcommand.self,
-      SampleSubcommand.self,
-      PlotSubcommand.self, KeysSubcommand.self,
+      TrainSubcommand.self, EvaluateSubcommand.self, SweepSubcommand.self, ExperimentSubcommand.self,
+      ProbeSubcommand.self, SampleSubcommand.self, PlotSubcommand.self, KeysSubcommand.self,
     ])
 }
 

@@ -1,0 +1,116 @@
+import Foundation
+
+/// Where a curve is read: a kind of prompts, or the loop curve, and an index into it.
+public struct Place: Equatable, Sendable, CustomStringConvertible {
+  /// "context" in distribution, "loops", or the name of a shift.
+  public var part: String
+  /// Points in the context, or loops.
+  public var index: Int
+
+  public var description: String { "\(part) \(index)" }
+
+  /// Reads "context 10", "loops 60", "scale-x:2 10".
+  public init?(_ text: some StringProtocol) {
+    let words = text.split(separator: " ")
+    guard words.count == 2, let index = Int(words[1]), (0...1_000_000).contains(index) else { return nil }
+    self.part = String(words[0])
+    self.index = index
+    guard part == "context" || part == "loops" || DistributionShift(name: part) != nil else { return nil }
+  }
+}
+
+/// What a paper says of an experiment, as comparisons of measured errors.
+public struct Claim: Equatable, Sendable {
+  /// `FACTOR * RUN @ PLACE`, or a number.
+  public struct Term: Equatable, Sendable {
+    public var factor: Double
+    /// `nil` for a plain number. After a slash, the curve of a baseline measured beside the run.
+    public var run: String?
+    public var curve: String?
+    public var place: Place?
+  }
+
+  public struct Comparison: Equatable, Sendable {
+    /// As it was written.
+    public var text: String
+    public var left: Term
+    public var isLess: Bool
+    public var right: Term
+  }
+
+  public var says: String
+  public var comparisons: [Comparison]
+}
+
+extension Claim.Comparison {
+  /// Reads "looped @ context 10 < 3 * standard @ context 10", "looped @ loops 60 < 0.05",
+  /// "looped @ context 5 < looped/lasso 0.01 @ context 5".
+  public init?(_ text: String) {
+    self.text = text
+    for (sign, isLess) in [(" < ", true), (" > ", false)] {
+      let sides = text.components(separatedBy: sign)
+      guard sides.count == 2 else { continue }
+      guard let left = Claim.Term(sides[0]), let right = Claim.Term(sides[1]) else { return nil }
+      (self.left, self.isLess, self.right) = (left, isLess, right)
+      return
+    }
+    return nil
+  }
+}
+
+extension Claim.Term {
+  init?(_ text: String) {
+    var rest = text.trimmingCharacters(in: .whitespaces)
+    if let number = Double(rest) {
+      guard number.isFinite else { return nil }
+      (factor, run, curve, place) = (number, nil, nil, nil)
+      return
+    }
+    factor = 1
+    let product = rest.components(separatedBy: " * ")
+    if product.count == 2 {
+      guard let number = Double(product[0]), number.isFinite else { return nil }
+      factor = number
+      rest = product[1]
+    }
+    let halves = rest.components(separatedBy: " @ ")
+    guard halves.count == 2, let place = Place(halves[1]) else { return nil }
+    self.place = place
+    let names = halves[0].split(separator: "/", maxSplits: 1).map(String.init)
+    guard let first = names.first else { return nil }
+    run = first
+    curve = names.count == 2 ? names[1] : nil
+  }
+
+  /// The term's value, or `nil` where the measurements do not reach.
+  public func value(in evaluations: [Evaluation]) -> Double? {
+    guard let run, let place else { return factor }
+    return evaluations.first { $0.name == run }?.error(at: place, of: curve).map { factor * $0 }
+  }
+}
+
+extension Claim.Comparison {
+  /// Whether it holds; `nil` where something was not measured.
+  public func holds(in evaluations: [Evaluation]) -> Bool? {
+    guard let left = left.value(in: evaluations), let right = right.value(in: evaluations) else { return nil }
+    return isLess ? left < right : left > right
+  }
+}
+
+extension Evaluation {
+  /// The curves of a part: "context" in distribution, "loops", or a shift.
+  public func curves(part: String) -> [Curve] {
+    if part == "loops" { return loopCurves }
+    let name = part == "context" ? "in distribution" : part
+    return parts.first { $0.name == name }?.curves ?? []
+  }
+
+  /// The mean error at a place: of the network, or of the baseline with this name.
+  public func error(at place: Place, of curve: String? = nil) -> Double? {
+    let curves = curves(part: place.part)
+    let chosen = curve.map { name in curves.dropFirst().first { $0.name == name } } ?? curves.first
+    let index = place.part == "loops" ? place.index - 1 : place.index
+    guard let mean = chosen?.mean, mean.indices.contains(index) else { return nil }
+    return mean[index]
+  }
+}

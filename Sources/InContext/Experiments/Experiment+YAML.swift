@@ -1,0 +1,232 @@
+import Foundation
+import TextFiles
+import Yams
+
+extension Experiment {
+  /// The most runs of an experiment.
+  static let runLimit = 200
+
+  /// Reads an experiment and the recipes it names, which are sought from the experiment's own folder.
+  ///
+  /// - Throws: `SourceError` at the line of an unknown key or wrong value, in the experiment or a recipe.
+  public init(path: String) throws {
+    guard let file = FileHandle(forReadingAtPath: path),
+      let data = try? file.read(upToCount: Recipe.sizeLimit + 1) ?? Data()
+    else {
+      throw SourceError(
+        file: path, source: [], offset: 0, message: "the experiment cannot be read",
+        hint: "experiments are YAML files, as those in Experiments/")
+    }
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    let base = folder.isEmpty ? "." : folder.joined(separator: "/")
+    try self.init(yaml: Array(data), file: path) { recipe, settings in
+      try Recipe(path: recipe.hasPrefix("/") ? recipe : base + "/" + recipe, settings: settings)
+    }
+  }
+
+  /// The same from text.
+  ///
+  /// - Parameter recipe: reads a recipe that the text names.
+  public init(
+    yaml source: [UInt8], file: String, recipe: (_ name: String, _ settings: [String]) throws -> Recipe
+  ) throws {
+    let reader = try ExperimentReader(source: source, file: file)
+    var (name, setting) = ("", "")
+    var (runs, places, figures, claims) = ([Run](), [Place](), [Figure](), [Claim]())
+    var (runNodes, figureNodes, claimNodes) = ([Node](), [Node](), [Node]())
+    try reader.mapping(reader.root, "an experiment") { key, keyNode, value in
+      switch key {
+      case "name": name = try reader.word(value, key)
+      case "setting": setting = try reader.word(value, key)
+      case "runs": runNodes = try reader.list(value, key)
+      case "table":
+        places = try reader.list(value, key).map { node in
+          let text = try reader.word(node, key)
+          guard let place = Place(text) else { throw reader.error(node, Self.noPlace(text)) }
+          return place
+        }
+      case "figures": figureNodes = try reader.list(value, key)
+      case "claims": claimNodes = try reader.list(value, key)
+      default: throw reader.unknown(keyNode, key, ["name", "setting", "runs", "table", "figures", "claims"])
+      }
+    }
+    guard !runNodes.isEmpty, runNodes.count <= Self.runLimit else {
+      throw reader.error(reader.root, "an experiment has 1 to \(Self.runLimit) runs, not \(runNodes.count)")
+    }
+    for node in runNodes { runs.append(try Self.run(node, reader, recipe)) }
+    let names = Set(runs.map(\.name))
+    guard names.count == runs.count else { throw reader.error(runNodes[0], "two runs have the same name") }
+    for node in figureNodes { figures.append(try Self.figure(node, reader, names)) }
+    guard Set(figures.map(\.name)).count == figures.count else {
+      throw reader.error(figureNodes[0], "two figures have the same name")
+    }
+    for node in claimNodes { claims.append(try Self.claim(node, reader, names)) }
+    self.init(
+      name: name, setting: setting, runs: runs, places: places, figures: figures, claims: claims)
+  }
+
+  private static func noPlace(_ text: String) -> String {
+    "'\(text.prefix(60))' is no place: those are as 'context 10', 'loops 60' or 'skewed 10'"
+  }
+
+  private static func run(
+    _ node: Node, _ reader: ExperimentReader, _ recipe: (String, [String]) throws -> Recipe
+  ) throws -> Run {
+    var (name, file, settings) = ("", "", [String]())
+    try reader.mapping(node, "a run") { key, keyNode, value in
+      switch key {
+      case "name": name = try reader.word(value, key)
+      case "recipe": file = try reader.word(value, key)
+      case "set":
+        try reader.mapping(value, "'set'") { setting, _, node in
+          let text =
+            node.sequence == nil
+            ? try reader.word(node, setting)
+            : try reader.list(node, setting).map { try reader.word($0, setting) }.joined(separator: ",")
+          settings.append("\(setting)=\(text)")
+        }
+      default: throw reader.unknown(keyNode, key, ["name", "recipe", "set"])
+      }
+    }
+    guard !name.isEmpty, !name.contains(where: { "@*<>/".contains($0) }) else {
+      throw reader.error(node, "a run needs a name, without @ * < > and /")
+    }
+    guard !file.isEmpty else { throw reader.error(node, "run '\(name)' names no recipe") }
+    var made = try recipe(file, settings)
+    made.name = name
+    return Run(name: name, recipe: made, file: file, settings: settings.sorted())
+  }
+
+  private static func figure(_ node: Node, _ reader: ExperimentReader, _ names: Set<String>) throws -> Figure
+  {
+    var (name, title, over, lines) = ("", "", "context", String?.none)
+    var (runs, baselines, at) = ([String](), [String](), Place?.none)
+    let keys = Set(Recipe.fields.map(\.key))
+    try reader.mapping(node, "a figure") { key, keyNode, value in
+      switch key {
+      case "name": name = try reader.word(value, key)
+      case "title": title = try reader.word(value, key)
+      case "over":
+        over = try reader.word(value, key)
+        guard
+          over == "loops" || over == "context" || keys.contains(over) || DistributionShift(name: over) != nil
+        else {
+          throw reader.error(
+            value, "'\(over.prefix(60))' is neither context, loops, a shift nor a key of recipes")
+        }
+      case "at":
+        let text = try reader.word(value, key)
+        at = Place(text)
+        guard at != nil else { throw reader.error(value, noPlace(text)) }
+      case "lines":
+        lines = try reader.word(value, key)
+        guard keys.contains(lines!) else {
+          throw reader.error(value, "'\(lines!.prefix(60))' is no key of recipes")
+        }
+      case "runs":
+        runs = try reader.list(value, key).map { node in
+          let run = try reader.word(node, key)
+          guard names.contains(run) else { throw reader.error(node, "no run is named '\(run.prefix(60))'") }
+          return run
+        }
+      case "baselines": baselines = try reader.list(value, key).map { try reader.word($0, key) }
+      default:
+        throw reader.unknown(keyNode, key, ["name", "title", "over", "at", "lines", "runs", "baselines"])
+      }
+    }
+    guard !name.isEmpty, name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }) else {
+      throw reader.error(node, "a figure needs a name of letters, digits and dashes: its file's")
+    }
+    var axis = over == "loops" ? Figure.Axis.loops : .context(part: over)
+    if keys.contains(over) {
+      guard let at else { throw reader.error(node, "over '\(over)', a figure says where: at: context 10") }
+      axis = .key(over, at: at, lines: lines)
+    }
+    return Figure(
+      name: name, title: title.isEmpty ? name : title, axis: axis, runs: runs, baselines: baselines)
+  }
+
+  private static func claim(_ node: Node, _ reader: ExperimentReader, _ names: Set<String>) throws -> Claim {
+    var claim = Claim(says: "", comparisons: [])
+    try reader.mapping(node, "a claim") { key, keyNode, value in
+      switch key {
+      case "says": claim.says = try reader.word(value, key)
+      case "that":
+        for node in try reader.list(value, key) {
+          let text = try reader.word(node, key)
+          guard let comparison = Claim.Comparison(text) else {
+            throw reader.error(
+              node, "'\(text.prefix(80))' is no comparison",
+              hint: "for example: looped @ context 10 < 3 * standard @ context 10")
+          }
+          for run in [comparison.left.run, comparison.right.run].compactMap({ $0 })
+          where !names.contains(run) {
+            throw reader.error(node, "no run is named '\(run.prefix(60))'")
+          }
+          claim.comparisons.append(comparison)
+        }
+      default: throw reader.unknown(keyNode, key, ["says", "that"])
+      }
+    }
+    guard !claim.says.isEmpty, !claim.comparisons.isEmpty else {
+      throw reader.error(node, "a claim says something, that some comparisons show")
+    }
+    return claim
+  }
+}
+
+/// YAML nodes with places in the file.
+struct ExperimentReader {
+  let source: [UInt8]
+  let file: String
+  let root: Node
+
+  init(source: [UInt8], file: String) throws {
+    self.source = source
+    self.file = file
+    func error(_ offset: Int, _ message: String) -> SourceError {
+      SourceError(file: file, source: source, offset: offset, message: message)
+    }
+    guard source.count <= Recipe.sizeLimit else {
+      throw error(0, "an experiment of more than \(Recipe.sizeLimit) bytes")
+    }
+    guard let text = String(validating: source, as: UTF8.self) else {
+      throw error(0, "the experiment is not UTF-8")
+    }
+    do {
+      guard let root = try Yams.compose(yaml: text) else { throw error(0, "the experiment is empty") }
+      self.root = root
+    } catch let problem as YamlError {
+      let (message, mark) = Recipe.explanation(of: problem)
+      throw error(mark.map { Recipe.offset(of: $0, in: source) } ?? 0, message)
+    }
+  }
+
+  func error(_ node: Node, _ message: String, hint: String? = nil) -> SourceError {
+    SourceError(
+      file: file, source: source, offset: node.mark.map { Recipe.offset(of: $0, in: source) } ?? 0,
+      message: message, hint: hint)
+  }
+
+  func unknown(_ node: Node, _ key: String, _ known: [String]) -> SourceError {
+    error(node, "unknown key '\(key.prefix(60))'", hint: "there are \(known.joined(separator: ", "))")
+  }
+
+  func word(_ node: Node, _ key: String) throws -> String {
+    guard let scalar = node.scalar else { throw error(node, "'\(key)' is one value") }
+    return scalar.string.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  func list(_ node: Node, _ key: String) throws -> [Node] {
+    guard let sequence = node.sequence else { throw error(node, "'\(key)' is a list") }
+    return Array(sequence)
+  }
+
+  func mapping(_ node: Node, _ what: String, _ body: (String, Node, Node) throws -> Void) throws {
+    guard let mapping = node.mapping else { throw error(node, "\(what) is a mapping of keys to values") }
+    for (key, value) in mapping {
+      guard let name = key.scalar?.string else { throw error(key, "a key is a word") }
+      try body(name, key, value)
+    }
+  }
+}

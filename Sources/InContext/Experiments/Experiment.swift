@@ -1,0 +1,62 @@
+/// Several runs, what to compare between them, and what a paper says of it: a YAML file in Experiments/.
+public struct Experiment: Equatable, Sendable {
+  /// A recipe with settings over it, under the name that figures and claims use.
+  public struct Run: Equatable, Sendable {
+    public var name: String
+    public var recipe: Recipe
+    /// The recipe's file as the experiment writes it, for people.
+    public var file: String
+    /// `key=value`, sorted.
+    public var settings: [String]
+
+    /// The folder of the run within that of all runs. Runs that train the same share it.
+    public var folder: String {
+      let stem = file.split(separator: "/").last.map(String.init) ?? file
+      let trained = settings.filter { !Recipe.isUntrained(key: String($0.prefix { $0 != "=" })) }
+      return ([stem.hasSuffix(".yaml") ? String(stem.dropLast(5)) : stem] + trained).joined(separator: ",")
+        .replacing("/", with: "-")
+    }
+  }
+
+  /// A picture and its table.
+  public struct Figure: Equatable, Sendable {
+    public enum Axis: Equatable, Sendable {
+      /// Error by the number of context points, for prompts of this kind.
+      case context(part: String)
+      /// Error at the last position after 1, 2, … loops.
+      case loops
+      /// Error at a place, by the value a key has in the runs.
+      case key(String, at: Place, lines: String?)
+    }
+    /// Of the picture's file, without its ending.
+    public var name: String
+    public var title: String
+    public var axis: Axis
+    /// Names of runs, in order; empty for all.
+    public var runs: [String]
+    /// Names of baselines to draw; empty for none.
+    public var baselines: [String]
+  }
+
+  public var name: String
+  /// How the runs are set up, and where that is not as in the paper.
+  public var setting: String
+  public var runs: [Run]
+  /// The columns of the table of all runs.
+  public var places: [Place]
+  public var figures: [Figure]
+  public var claims: [Claim]
+}
+
+extension Recipe {
+  /// Whether a key leaves training as it is: what is measured afterwards, names, logging.
+  public static func isUntrained(key: String) -> Bool {
+    key == "name" || key == "expected" || key.hasPrefix("evaluation.") || key == "training.log-every"
+      || key == "training.checkpoint-every" || key.hasPrefix("training.evaluat")
+  }
+
+  /// Settings that give another recipe everything of this one that training does not depend on.
+  public var untrainedSettings: [String] {
+    yamlValues.filter { Self.isUntrained(key: $0.key) }.map { "\($0.key)=\($0.value)" }.sorted()
+  }
+}
