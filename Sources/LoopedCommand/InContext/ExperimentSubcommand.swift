@@ -107,19 +107,21 @@ struct ExperimentSubcommand: ParsableCommand {
         evaluation.parts[part].curves = evaluation.parts[part].curves.map(rounded)
       }
       evaluation.loopCurves = evaluation.loopCurves.map(rounded)
+      if let errors = evaluation.loopMap?.errors { evaluation.loopMap?.errors = errors.map(rounded) }
       return String(decoding: try encoder.encode(evaluation), as: UTF8.self)
     }
     return "[\n" + lines.joined(separator: ",\n") + "\n]\n"
   }
 
   private static func rounded(_ curve: Curve) -> Curve {
-    func rounded(_ values: [Double?]) -> [Double?] {
-      values.map { $0.map { Double(String(format: "%.5g", $0)) ?? $0 } }
-    }
     var curve = curve
     curve.mean = rounded(curve.mean)
     curve.low = rounded(curve.low)
     curve.high = rounded(curve.high)
     return curve
+  }
+
+  private static func rounded(_ values: [Double?]) -> [Double?] {
+    values.map { $0.map { Double(String(format: "%.5g", $0)) ?? $0 } }
   }
 }
