@@ -1,5 +1,5 @@
-// The inner loops of running a language model: products of a few rows with stored weights, the formats of those
-// weights, attention over a cache, norms. Included by CKernels.h, whose common rules hold here too.
+// The inner loops of running a language model: products of a few rows with stored weights, and the formats of those
+// weights. Included by CKernels.h, whose common rules hold here too.
 //
 // One more rule: what a row of x becomes does not depend on the rows beside it. Every sum is taken in an order that
 // is the same for every batch, and where nothing else is said also the same on every instruction set.
@@ -105,49 +105,5 @@ void ck_blocks_store(ck_block format, const float *x, void *blocks, ptrdiff_t co
 /// without loss, Q4_K to four with its scales rounded to f16. Returns false for Q6_K, which has no such tile.
 bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, ptrdiff_t rows, ptrdiff_t columns,
                        void *tile);
-
-// ---- Attention over a cache (attention_decode.c) ----
-
-/// How keys and values are kept: s8 with one f32 scale behind the values of a head.
-typedef enum {
-  CK_CELL_F32 = 0,
-  CK_CELL_F16 = 1,
-  CK_CELL_S8 = 3,
-} ck_cell_format;
-
-/// The keys and values of one head, in blocks: those of cell c begin at keys[c / block_cells] + offset +
-/// (c % block_cells) · stride, and values alike. No alignment is needed.
-typedef struct {
-  ck_cell_format format;
-  ptrdiff_t head_size, block_cells;
-  size_t offset, stride;
-  const uint8_t *const *keys;
-  const uint8_t *const *values;
-} ck_cells;
-
-/// Bytes of one head's key or value.
-size_t ck_cell_bytes(ck_cell_format format, ptrdiff_t head_size);
-/// Writes a key or value, rounded to the format.
-void ck_cell_store(ck_cell_format format, const float *x, ptrdiff_t head_size, void *cell);
-void ck_cell_load(ck_cell_format format, const void *cell, ptrdiff_t head_size, float *y);
-
-/// Floats of scratch memory for ck_attention_over_cells.
-size_t ck_cells_scratch(ptrdiff_t rows, ptrdiff_t seen, ptrdiff_t path_count);
-/// out = Σ_j softmax_j(scale · q·k_j) v_j for `rows` rows of q, each with `heads` heads that share the keys. Row i
-/// sees the cells below seen + i, and behind them, with one row alone, the `path_count` cells that `path` names.
-/// Rows of q lie q_stride apart, rows of out out_stride, heads head_size. What a row gives does not depend on `rows`;
-/// it may differ between instruction sets in the last bits.
-void ck_attention_over_cells(const float *q, ptrdiff_t q_stride, ptrdiff_t rows, ptrdiff_t heads, const ck_cells *cells,
-                             ptrdiff_t seen, const int32_t *path, ptrdiff_t path_count, float scale, float *scratch,
-                             float *out, ptrdiff_t out_stride);
-
-// ---- Between products (decode_elementwise.c): equal on all instruction sets but for the last bits ----
-
-/// h += branch, or where branch_gain is not NULL h += rms(branch) · branch_gain; then, where out is not NULL,
-/// out = rms(h) · gain. rms(x) = x / sqrt(mean of x² + epsilon). branch may be NULL. Rows of `columns`.
-void ck_residual_norm(float *h, const float *branch, const float *branch_gain, const float *gain, float *out,
-                      ptrdiff_t rows, ptrdiff_t columns, float epsilon);
-/// y = silu(gate) · up. y may be either.
-void ck_silu_multiply(const float *gate, const float *up, float *y, ptrdiff_t count);
 
 #endif
