@@ -11,9 +11,11 @@ let package = Package(
       dependencies: [
         .product(name: "Construction", package: "looped"),
         .product(name: "GraphAlgorithms", package: "looped"),
+        .product(name: "LanguageModel", package: "looped"),
         .product(name: "Looping", package: "looped"),
         .product(name: "Machine", package: "looped"),
         .product(name: "Reporting", package: "looped"),
+        .product(name: "Tensors", package: "looped"),
       ])
   ],
   swiftLanguageModes: [.v6]

@@ -1,4 +1,5 @@
 import Foundation
+import LanguageModel
 
 /// `Benchmarks/run [--quick] [NAME …]`: measures what the README claims, ours and the peers' in the same run.
 @main
@@ -28,6 +29,14 @@ enum Benchmarks {
       ).run()
       try result.write(
         to: folder, markdown: GraphBenchmark.markdown(result), charts: GraphBenchmark.charts(result))
+    }
+    if wants("language") {
+      print("language")
+      let configuration = ModelConfiguration.ouro(layers: isQuick ? 2 : 24)
+      let result = try LanguageBenchmark(
+        repetitions: isQuick ? 1 : 5, configuration: configuration, tokens: isQuick ? 4 : 8, python: python
+      ).run()
+      try result.write(to: folder, markdown: LanguageBenchmark.markdown(result), charts: [:])
     }
     print("results are in \(folder.path)")
   }

@@ -106,4 +106,9 @@ void ck_blocks_store(ck_block format, const float *x, void *blocks, ptrdiff_t co
 bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, ptrdiff_t rows, ptrdiff_t columns,
                        void *tile);
 
+// ---- Memory (read.c) ----
+
+/// The exclusive or of the words: reads memory as fast as it comes, to measure how fast that is.
+uint32_t ck_read_memory(const uint32_t *words, ptrdiff_t count);
+
 #endif
