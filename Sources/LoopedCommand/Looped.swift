@@ -12,7 +12,8 @@ struct Looped: ParsableCommand {
     abstract: "Looped transformers: one block of layers, applied again and again.", version: "0.1.0",
     subcommands: [
       TourCommand.self, RunCommand.self, AsmCommand.self, GraphCommand.self, ExportCommand.self,
-      InContextCommand.self, GenerateCommand.self, ChatCommand.self, InspectCommand.self, PerplexityCommand.self,
+      InContextCommand.self, GenerateCommand.self, ChatCommand.self, InspectCommand.self,
+      PerplexityCommand.self,
       BenchCommand.self, ModelsCommand.self, ConvertCommand.self, QuantizeCommand.self, TokenizeCommand.self,
       TemplateCommand.self, PretrainCommand.self, PrecisionCommand.self, DoctorCommand.self,
     ])

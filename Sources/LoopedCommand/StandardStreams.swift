@@ -55,6 +55,9 @@ enum Interrupt {
 
   static var isRequested: Bool { requested != 0 }
 
+  /// Forgets a request that was granted: the next Ctrl-C is a first one again.
+  static func clear() { requested = 0 }
+
   /// Installs the handler. Without SA_RESTART, so that a blocked read returns. A second Ctrl-C ends the process.
   static func install(for signals: [Int32] = [SIGINT]) {
     var action = sigaction()

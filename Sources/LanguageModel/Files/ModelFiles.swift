@@ -47,6 +47,18 @@ public enum ModelFiles {
       description: ModelSummary(files).line)
   }
 
+  /// The tokenizer alone. Reads no weights.
+  /// - Throws: `ModelFileError`, `GGUFError`, `TokenizerError`.
+  public static func tokenizer(_ path: String) throws -> Tokenizer {
+    // A folder may have a tokenizer and nothing else.
+    let json = (path as NSString).appendingPathComponent("tokenizer.json")
+    if FileManager.default.fileExists(atPath: json) { return try Tokenizer(contentsOf: json) }
+    guard let tokenizer = try OpenedModel(path).tokenizer.tokenizer() else {
+      throw ModelFileError(file: path, "has no tokenizer")
+    }
+    return tokenizer
+  }
+
   /// The weights alone, of files that may lack a tokenizer.
   /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`, and what `progress` throws.
   public static func weights(

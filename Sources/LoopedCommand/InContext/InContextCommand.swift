@@ -21,7 +21,6 @@ struct InContextCommand: ParsableCommand {
     ])
 }
 
-extension SafetensorsError: ReportedError {}
 extension CheckpointError: ReportedError {}
 extension NotAnExperiment: ReportedError {}
 extension Divergence: ReportedError {}

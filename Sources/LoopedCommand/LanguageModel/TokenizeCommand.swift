@@ -1,19 +1,20 @@
 import ArgumentParser
 import Foundation
+import LanguageModel
 import Tokenization
 
 struct TokenizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenize", abstract: "Show the tokens of a text, or the text of tokens.",
     discussion: """
-      Reads a tokenizer.json, or the folder of a model that has one. The text comes from the command line or from \
+      Reads a tokenizer.json, or that of a model: its folder or its GGUF file. The text comes from the command line or from \
       standard input.
 
         looped tokenize --model tokenizer.json "Hello, world"
         echo "1 2 3" | looped tokenize --model tokenizer.json --decode
       """)
 
-  @Option(name: .shortAndLong, help: "A tokenizer.json, or a folder that has one.")
+  @Option(name: .shortAndLong, help: "A tokenizer.json, a model's folder, or a GGUF file.")
   var model: String
   @Argument(help: "The text, or with --decode the numbers; standard input if left out.")
   var text: String?
@@ -40,12 +41,7 @@ struct TokenizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    var path = model
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      path = URL(fileURLWithPath: path).appendingPathComponent("tokenizer.json").path
-    }
-    let tokenizer = try Tokenizer(contentsOf: path)
+    let tokenizer = try model.hasSuffix(".json") ? Tokenizer(contentsOf: model) : ModelFiles.tokenizer(model)
     var output = BufferedOutput()
     if lines {
       guard text == nil else { throw CommandError("--lines reads standard input: leave out the text") }
