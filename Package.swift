@@ -49,7 +49,7 @@ let package = Package(
     .target(
       name: "Pretraining",
       dependencies: [
-        "Gradients", "LanguageModel", "Layers", "Looping", "Tensors", "TextFiles", "Tokenization",
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "Tensors", "TextFiles", "Tokenization",
         .product(name: "Yams", package: "Yams"),
       ]),
     .executableTarget(
@@ -81,7 +81,9 @@ let package = Package(
       name: "LanguageModelTests", dependencies: ["CKernels", "LanguageModel", "Tensors", "Tokenization"]),
     .testTarget(
       name: "PretrainingTests",
-      dependencies: ["Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles"]),
+      dependencies: [
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles", "Tokenization",
+      ]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
   swiftLanguageModes: [.v6]

@@ -61,6 +61,6 @@ struct DecoderDump: ParsableCommand {
       stored.append(StoredTensor("gradient.\(name)", shape: shape, gradient))
     }
     try AtomicFile.write(SafetensorsFile.parts(stored), to: path)
-    if let save { try DecoderFiles.save(model, to: save, isPrecise: true) }
+    if let save { try DecoderFiles.save(model, to: save, precision: .float32) }
   }
 }

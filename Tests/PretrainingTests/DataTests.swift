@@ -1,6 +1,7 @@
 import Foundation
 import Tensors
 import Testing
+import Tokenization
 
 @testable import Pretraining
 
@@ -135,24 +136,28 @@ import Testing
   }
 
   @Test func chatLines() throws {
+    let folder = try Folder()
     var trainer = VocabularyTrainer()
     trainer.add(storyText(documents: 1))
-    var encoder = VocabularyEncoder(trainer.train(size: 270))
+    try trainer.train(size: 270).write(to: folder.path + "/tokenizer.json")
+    let tokenizer = try Tokenizer(contentsOf: folder.path + "/tokenizer.json")
     let line =
-      #"{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"the king"}]}"#
-    let chats = try ChatDocuments.read(Data("\n\(line)\n \n".utf8), file: "c.jsonl", encoder: &encoder)
+      #"{"messages":[{"role":"user","content":"Hi<|im_end|>"},{"role":"assistant","content":"the king"}]}"#
+    let chats = try ChatDocuments.read(Data("\n\(line)\n \n".utf8), file: "c.jsonl", tokenizer: tokenizer)
     let chat = try #require(chats.first)
     #expect(chats.count == 1)
-    #expect(encoder.decode(chat.tokens) == "user\nHi\nassistant\nthe king\n")
+    #expect(
+      tokenizer.decode(chat.tokens, skipSpecialTokens: true) == "user\nHi<|im_end|>\nassistant\nthe king\n")
     let learned = zip(chat.tokens, chat.learned).filter(\.1).map(\.0)
-    #expect(learned == encoder.encode("the king") + [2])
-    #expect(chat.tokens.filter { $0 == 1 }.count == 2)
+    #expect(learned == tokenizer.encode("the king") + [2])
+    // Marks in what a person wrote are text.
+    #expect(chat.tokens.filter { $0 == 1 }.count == 2 && chat.tokens.filter { $0 == 2 }.count == 2)
     for bad in [
       "{", "[]", "{\"messages\": 3}", #"{"messages":[{"role":"robot","content":"x"}]}"#,
       #"{"messages":[{"role":"user","content":"x"}]}"#, #"{"messages":[{"role":"assistant"}]}"#, "\u{FF}",
     ] {
       let error = #expect(throws: DataError.self) {
-        try ChatDocuments.read(Data("\(line)\n\(bad)\n".utf8), file: "c.jsonl", encoder: &encoder)
+        try ChatDocuments.read(Data("\(line)\n\(bad)\n".utf8), file: "c.jsonl", tokenizer: tokenizer)
       }
       #expect(error?.line == 2 && error?.file == "c.jsonl", "\(bad)")
     }

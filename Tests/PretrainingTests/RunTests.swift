@@ -125,7 +125,7 @@ import TextFiles
     var trainer = VocabularyTrainer()
     trainer.add("some text")
     try trainer.train(size: 262).write(to: folder.path + "/tokenizer.json")
-    try expectError("holds no model.safetensors", ["model.start=\(folder.path)"])
+    try expectError("config.json", ["model.start=\(folder.path)"])
     try expectError("heads do not divide", ["model.heads=5"])
     try expectError("is no schedule", ["training.loops=4@3"])
     try expectError("needs a model to start from", ["training.stage=gate"])
@@ -142,7 +142,7 @@ import TextFiles
     let config = run.folder + "/data/config.json"
     let good = try String(contentsOfFile: config, encoding: .utf8)
     _ = try folder.write(
-      good.replacingOccurrences(of: "\"num_hidden_layers\" : 1", with: "\"num_hidden_layers\" : 4000"),
+      good.replacingOccurrences(of: "\"num_hidden_layers\": 1", with: "\"num_hidden_layers\": 900"),
       to: "run/data/config.json")
     try expectFailure("is of another model") { try PretrainingRun.resume(run.folder) }
     _ = try folder.write(good, to: "run/data/config.json")

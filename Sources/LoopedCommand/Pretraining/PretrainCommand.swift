@@ -26,8 +26,6 @@ struct PretrainCommand: ParsableCommand {
 
 extension DataError: ReportedError {}
 extension ShardError: ReportedError {}
-extension VocabularyError: ReportedError {}
-extension ModelFolderError: ReportedError {}
 extension MappingError: ReportedError {}
 
 /// `looped pretrain RECIPE`

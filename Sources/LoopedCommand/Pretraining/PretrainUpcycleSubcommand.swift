@@ -3,6 +3,7 @@ import Foundation
 import LanguageModel
 import Pretraining
 import Tensors
+import Tokenization
 
 /// `looped pretrain upcycle`
 struct PretrainUpcycleSubcommand: ParsableCommand {
@@ -16,7 +17,7 @@ struct PretrainUpcycleSubcommand: ParsableCommand {
         looped pretrain upcycle llama --loops 4 --text book.txt -o looped-llama
       """)
 
-  @Argument(help: "A model's folder.") var folder: String
+  @Argument(help: "A model's folder, or a GGUF file.") var folder: String
   @Option(name: .shortAndLong, help: "The folder to write.") var output: String
   @Option(help: "How often each layer stands in the new model.") var copies = 1
   @Option(help: "interleaved (0 0 1 1) or stacked (0 1 0 1).") var order: Order = .interleaved
@@ -38,14 +39,17 @@ struct PretrainUpcycleSubcommand: ParsableCommand {
       model = Upcycling.looped(model, loops: loops ?? 4, batch: try calibration(model.configuration))
     }
     model = Upcycling.repeatingLayers(of: model, copies: copies, order: .init(rawValue: order.rawValue)!)
-    try DecoderFiles.save(model, to: output, isPrecise: precise, loops: loops)
-    for name in ["tokenizer.json", "tokenizer_config.json"] {
+    var configuration = model.configuration
+    configuration.loops = loops ?? configuration.loops
+    try DecoderFiles.save(
+      model, to: output, precision: precise ? .float32 : .bfloat16, configuration: configuration)
+    for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
       guard let data = FileManager.default.contents(atPath: folder + "/" + name) else { continue }
       try AtomicFile.write([Array(data)], to: output + "/" + name)
     }
     let made = model.configuration
     print(
-      "\(output): \(made.layers) layers, \(loops ?? made.loops) loops, \(model.parameterCount) parameters")
+      "\(output): \(made.layers) layers, \(configuration.loops) loops, \(model.parameterCount) parameters")
   }
 
   /// A few hundred tokens of the text, or random ones.
@@ -53,9 +57,9 @@ struct PretrainUpcycleSubcommand: ParsableCommand {
     let count = 256
     var tokens: [Int32] = []
     if let text {
-      var encoder = VocabularyEncoder(try TrainedVocabulary(contentsOf: folder + "/tokenizer.json"))
+      let tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
       for document in try TextDocuments.read(text) where tokens.count < count {
-        tokens += encoder.encode(document)
+        tokens += tokenizer.encode(String(document.prefix(16 * count)))
       }
       guard !tokens.isEmpty, tokens.allSatisfy({ $0 < configuration.vocabularySize }) else {
         throw CommandError("\(text) has no text in the vocabulary of \(folder)")

@@ -24,14 +24,19 @@ public enum ChatDocuments {
   }
 
   /// - Throws: `DataError` at the line that is no conversation.
-  public static func read(_ path: String, encoder: inout VocabularyEncoder) throws -> [Document] {
+  public static func read(_ path: String, tokenizer: Tokenizer) throws -> [Document] {
     guard let file = FileHandle(forReadingAtPath: path),
       let data = try? file.read(upToCount: sizeLimit) ?? Data()
     else { throw DataError(file: path, message: "cannot be opened") }
-    return try read(data, file: path, encoder: &encoder)
+    return try read(data, file: path, tokenizer: tokenizer)
   }
 
-  static func read(_ data: Data, file: String, encoder: inout VocabularyEncoder) throws -> [Document] {
+  static func read(_ data: Data, file: String, tokenizer: Tokenizer) throws -> [Document] {
+    for mark in [start, end] where tokenizer.id(of: mark) == nil {
+      throw DataError(
+        file: tokenizer.file, message: "has no token \(mark), which messages begin and end with",
+        hint: "a vocabulary that `looped pretrain` learns has them")
+    }
     var documents: [Document] = []
     let lines = data.split(separator: 10, omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() where !line.allSatisfy({ $0 == 32 || $0 == 13 || $0 == 9 }) {
@@ -49,23 +54,30 @@ public enum ChatDocuments {
       guard parsed.messages.contains(where: { $0.role == "assistant" }) else {
         throw fault("has no answer of an assistant, so that there is nothing to learn")
       }
-      documents.append(document(parsed.messages, encoder: &encoder))
+      documents.append(document(parsed.messages, tokenizer: tokenizer))
     }
     return documents
   }
 
-  static func document(_ messages: [Message], encoder: inout VocabularyEncoder) -> Document {
+  /// - Precondition: the tokenizer has the marks of messages.
+  static func document(_ messages: [Message], tokenizer: Tokenizer) -> Document {
     var document = Document()
     func add(_ tokens: [TokenID], learned: Bool) {
       document.tokens += tokens
       document.learned += Array(repeating: learned, count: tokens.count)
     }
+    func mark(_ name: String) -> [TokenID] { [tokenizer.id(of: name)!] }
+    // What a person wrote is text, also where it looks like a mark.
+    func text(_ text: String) -> [TokenID] { tokenizer.encode(text, parsesSpecialTokens: false) }
     for message in messages {
       let answers = message.role == "assistant"
-      add([TokenID(TrainedVocabulary.startOfMessage)] + encoder.encode(message.role + "\n"), learned: false)
-      add(encoder.encode(message.content) + [TokenID(TrainedVocabulary.endOfMessage)], learned: answers)
-      add(encoder.encode("\n"), learned: false)
+      add(mark(Self.start) + text(message.role + "\n"), learned: false)
+      add(text(message.content) + mark(Self.end), learned: answers)
+      add(text("\n"), learned: false)
     }
     return document
   }
+
+  static let start = "<|im_start|>"
+  static let end = "<|im_end|>"
 }

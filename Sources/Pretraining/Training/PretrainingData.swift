@@ -4,39 +4,43 @@ import Tokenization
 
 /// The data of a run, made once from its recipe into the run's folder, and read from there when it resumes.
 ///
-///     data/tokenizer.json    data/training.tokens    data/held-out.tokens
+///     data/tokenizer.json  tokenizer_config.json  training.tokens  held-out.tokens
 public struct PretrainingData {
-  public let vocabulary: TrainedVocabulary
+  public let tokenizer: Tokenizer
+  /// Begins every document.
+  public let beginning: TokenID
   public let training: TokenShard
   /// `nil` where every document is trained on.
   public let heldOut: TokenShard?
 
   /// Reads what is in `folder`, or makes it.
   ///
-  /// - Throws: `MappingError`, `DataError`, `VocabularyError`, `ShardError` or `AtomicFile.Failure`.
+  /// - Throws: `MappingError`, `DataError`, `TokenizerError`, `ShardError` or `AtomicFile.Failure`.
   public init(_ recipe: PretrainingRecipe, folder: String) throws {
-    let (tokenizer, training) = (folder + "/tokenizer.json", folder + "/training.tokens")
-    let heldOut = folder + "/held-out.tokens"
+    let (training, heldOut) = (folder + "/training.tokens", folder + "/held-out.tokens")
     if !FileManager.default.fileExists(atPath: training) {
       do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch
       {
         throw DataError(file: folder, message: "cannot be made: \(error.localizedDescription)")
       }
       // The training file comes last: where it is, everything is.
-      try Self.make(recipe, tokenizer: tokenizer, training: training, heldOut: heldOut)
+      try Self.make(recipe, folder: folder, training: training, heldOut: heldOut)
     }
-    vocabulary = try TrainedVocabulary(contentsOf: tokenizer)
+    tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
+    beginning = try Self.beginning(tokenizer)
     self.training = try TokenShard(path: training)
     self.heldOut = FileManager.default.fileExists(atPath: heldOut) ? try TokenShard(path: heldOut) : nil
-    for shard in [self.training, self.heldOut].compactMap({ $0 }) where shard.vocabulary != vocabulary.count {
+    for shard in [self.training, self.heldOut].compactMap({ $0 })
+    where shard.vocabulary != tokenizer.vocabularySize {
       throw DataError(
         file: shard.path,
-        message: "is of a vocabulary of \(shard.vocabulary), the tokenizer beside it of \(vocabulary.count)")
+        message:
+          "is of a vocabulary of \(shard.vocabulary), the tokenizer beside it of \(tokenizer.vocabularySize)")
     }
   }
 
   private static func make(
-    _ recipe: PretrainingRecipe, tokenizer: String, training: String, heldOut: String
+    _ recipe: PretrainingRecipe, folder: String, training: String, heldOut: String
   ) throws {
     var texts: [String] = []
     if recipe.stage != .chat {
@@ -45,34 +49,55 @@ public struct PretrainingData {
     func isHeldOut(_ index: Int) -> Bool {
       recipe.heldOutEvery > 0 && index % recipe.heldOutEvery == recipe.heldOutEvery - 1
     }
-    let vocabulary: TrainedVocabulary
+    let (path, configuration) = (folder + "/tokenizer.json", folder + "/tokenizer_config.json")
     let given =
       recipe.tokenizer.isEmpty && !recipe.start.isEmpty ? recipe.start + "/tokenizer.json" : recipe.tokenizer
     if given.isEmpty {
       var trainer = VocabularyTrainer()
       for (index, text) in texts.enumerated() where !isHeldOut(index) { trainer.add(text) }
-      vocabulary = trainer.train(size: recipe.vocabulary)
+      let vocabulary = trainer.train(size: recipe.vocabulary)
+      try vocabulary.write(to: path)
+      try vocabulary.writeConfiguration(to: configuration)
     } else {
-      vocabulary = try TrainedVocabulary(contentsOf: given)
+      guard let bytes = FileManager.default.contents(atPath: given) else {
+        throw DataError(
+          file: given, message: "cannot be read", hint: "data.tokenizer names the tokenizer.json of the model"
+        )
+      }
+      try AtomicFile.write([Array(bytes)], to: path)
+      let beside = (given as NSString).deletingLastPathComponent + "/tokenizer_config.json"
+      if let bytes = FileManager.default.contents(atPath: beside) {
+        try AtomicFile.write([Array(bytes)], to: configuration)
+      }
     }
-    try vocabulary.write(to: tokenizer)
-    var encoder = VocabularyEncoder(vocabulary)
+    let tokenizer = try Tokenizer(contentsOf: path)
+    let beginning = try Self.beginning(tokenizer)
     let isChat = recipe.stage == .chat
-    var parts = (0..<2).map { _ in TokenShardWriter(vocabulary: vocabulary.count, hasAnswers: isChat) }
+    var parts = (0..<2).map { _ in TokenShardWriter(vocabulary: tokenizer.vocabularySize, hasAnswers: isChat)
+    }
     if isChat {
       var index = 0
       for path in PretrainingRecipe.paths(recipe.chats) {
-        for chat in try ChatDocuments.read(path, encoder: &encoder) {
+        for chat in try ChatDocuments.read(path, tokenizer: tokenizer) {
           parts[isHeldOut(index) ? 1 : 0].add(chat.tokens, learned: chat.learned)
           index += 1
         }
       }
     } else {
       for (index, text) in texts.enumerated() {
-        parts[isHeldOut(index) ? 1 : 0].add([TokenID(TrainedVocabulary.endOfText)] + encoder.encode(text))
+        parts[isHeldOut(index) ? 1 : 0].add([beginning] + tokenizer.encode(text, parsesSpecialTokens: false))
       }
     }
     if parts[1].documents > 0 { try parts[1].write(to: heldOut) }
     try parts[0].write(to: training)
+  }
+
+  /// What begins a document and ends the one before: the end of text.
+  private static func beginning(_ tokenizer: Tokenizer) throws -> TokenID {
+    guard let token = tokenizer.id(of: TextDocuments.separator) ?? tokenizer.endOfText else {
+      throw DataError(
+        file: tokenizer.file, message: "has no token \(TextDocuments.separator), which documents begin with")
+    }
+    return token
   }
 }

@@ -102,8 +102,7 @@ extension PretrainingRun {
   /// - Parameters:
   ///   - temperature: 0 takes the likeliest token. - count: tokens; an end of text ends earlier.
   public func sample(prompt: String, count: Int, temperature: Float = 0.7) -> String {
-    var encoder = VocabularyEncoder(data.vocabulary)
-    var tokens = [TokenID(TrainedVocabulary.endOfText)] + encoder.encode(prompt)
+    var tokens = [data.beginning] + data.tokenizer.encode(prompt)
     var random = recipe.stream(.sampling)
     let step = max(0, trainer.step - 1)
     let (loops, table) = (self.loops(at: step), table(at: step))
@@ -129,10 +128,10 @@ extension PretrainingRun {
         }
         return TokenID(probabilities.count - 1)
       }
-      if Int(next) < TrainedVocabulary.firstByte { break }
+      if data.tokenizer.isSpecial(next) { break }
       tokens.append(next)
     }
-    return encoder.decode(tokens)
+    return data.tokenizer.decode(tokens, skipSpecialTokens: true)
   }
 }
 

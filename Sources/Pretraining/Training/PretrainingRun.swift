@@ -26,15 +26,17 @@ public final class PretrainingRun {
     let model: LoopedDecoder
     if recipe.start.isEmpty {
       var random = recipe.stream(.initialisation)
-      model = LoopedDecoder(recipe.configuration(vocabulary: data.vocabulary.count), random: &random)
+      model = LoopedDecoder(
+        recipe.configuration(vocabulary: data.tokenizer.vocabularySize), random: &random)
     } else {
       model = try DecoderFiles.load(recipe.start)
     }
     let shape = model.configuration
-    guard shape.vocabularySize == data.vocabulary.count else {
+    guard shape.vocabularySize >= data.tokenizer.vocabularySize else {
       throw DataError(
         file: recipe.start,
-        message: "has a vocabulary of \(shape.vocabularySize), the data of \(data.vocabulary.count)")
+        message: "has a vocabulary of \(shape.vocabularySize), the data of \(data.tokenizer.vocabularySize)",
+        hint: "data.tokenizer must be the model's own")
     }
     guard recipe.maximumLoops(of: shape) == 1 || shape.hasExitGate else {
       throw DataError(
@@ -42,8 +44,8 @@ public final class PretrainingRun {
         hint: "--set training.loops=1, or make it a looped one: looped pretrain upcycle")
     }
     // So that a run that resumes needs nothing outside its folder.
-    try DecoderFiles.write(
-      DecoderFiles.json(of: shape, precision: .float32), to: folder + "/data/config.json")
+    try AtomicFile.write(
+      [Array(shape.configurationFile(type: .float32).utf8)], to: folder + "/data/config.json")
     try self.init(recipe, folder: folder, data: data, model: model)
   }
 
@@ -126,8 +128,15 @@ public final class PretrainingRun {
     configuration.contextLength = max(recipe.sequence, recipe.start.isEmpty ? 0 : configuration.contextLength)
     try DecoderFiles.save(
       model, to: path, precision: isPrecise ? .float32 : .bfloat16, configuration: configuration)
-    try data.vocabulary.write(to: path + "/tokenizer.json")
-    try data.vocabulary.writeConfiguration(to: path + "/tokenizer_config.json")
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+      guard let bytes = FileManager.default.contents(atPath: folder + "/data/" + name) else { continue }
+      try AtomicFile.write([Array(bytes)], to: path + "/" + name)
+    }
+    let ends = data.tokenizer.endOfTurnTokens(configured: [data.beginning])
+    try DecoderFiles.write(
+      [
+        "bos_token_id": data.beginning, "eos_token_id": ends.map { Int($0) }, "pad_token_id": data.beginning,
+      ], to: path + "/generation_config.json")
   }
 
   /// A run as its folder's checkpoint left it.
@@ -153,11 +162,11 @@ public final class PretrainingRun {
       }
     }
     let data = try PretrainingData(recipe, folder: folder + "/data")
-    let configuration = try DecoderFiles.configuration(
-      at: folder + "/data/config.json", hasGate: file["model.gate.weight"] != nil, hasReadout: true)
+    let configuration = try TrainableFiles.configuration(
+      at: folder + "/data/config.json", hasExitGate: file["model.gate.weight"] != nil)
     // The model is made before its tensors are compared: its size must be what the file holds.
     guard configuration.parameterCount <= file.entries.reduce(0, { $0 + $1.range.count / 4 }),
-      configuration.vocabularySize == data.vocabulary.count
+      configuration.vocabularySize >= data.tokenizer.vocabularySize
     else { throw DataError(file: path, message: "is of another model than \(folder)/data/config.json") }
     var random = RandomStream(seed: 0)
     let run = try PretrainingRun(
