@@ -52,5 +52,4 @@ extension CompactLimitError: ReportedError {}
 extension PaperGraphError: ReportedError {}
 extension GraphSubleqError: ReportedError {}
 extension ModelFileError: ReportedError {}
-extension SafetensorsError: ReportedError {}
 extension GGUFError: ReportedError {}

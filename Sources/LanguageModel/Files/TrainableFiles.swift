@@ -19,7 +19,7 @@ package struct TrainableFiles {
   /// Calls `body` with every array: its name in Hugging Face's files, and its values, row-major.
   ///
   /// Memory: one array at a time.
-  package func forEach(_ body: (_ name: String, _ values: [Float]) throws -> Void) throws {
+  package func read(_ body: (_ name: String, _ values: [Float]) throws -> Void) throws {
     for (weight, tensor) in try source.tensors() { try body(weight.huggingFaceName, tensor.values()) }
   }
 

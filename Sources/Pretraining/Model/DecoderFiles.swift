@@ -75,7 +75,7 @@ public enum DecoderFiles {
         start += rows * columns
       }
     }
-    try files.forEach { name, values in
+    try files.read { name, values in
       guard let target = targets.removeValue(forKey: name), target.count == values.count else {
         throw ModelFileError(file: path, place: "tensor \(name)", "has no place in the model")
       }
