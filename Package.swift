@@ -82,7 +82,8 @@ let package = Package(
     .testTarget(
       name: "PretrainingTests",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles", "Tokenization",
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles",
+        "Tokenization",
       ]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
