@@ -34,7 +34,7 @@ struct DecodedPieces: Sendable {
   private var arena: [UInt8] = []
   private var starts: [UInt32] = [0]
 
-  init(model: BytePairModel, added: [AddedToken], decoder: TokenDecoder) {
+  init(model: BytePairModel, added: [(id: TokenID, piece: String)], decoder: TokenDecoder) {
     let count = max(model.pieces.count, added.last.map { Int($0.id) + 1 } ?? 0)
     starts.reserveCapacity(count + 1)
     arena.reserveCapacity(model.pieces.arena.count)
@@ -42,7 +42,7 @@ struct DecodedPieces: Sendable {
     let isSimple = decoder.isByteLevelAlone
     for id in 0..<Int32(count) {
       if next < added.endIndex, added[next].id == id {
-        arena += decoder.bytes(of: Array(added[next].content.utf8))
+        arena += decoder.bytes(of: Array(added[next].piece.utf8))
         next += 1
       } else if let piece = model.pieces[id] {
         if isSimple {

@@ -21,6 +21,8 @@ public final class Tokenizer: Sendable {
   /// The end-of-text token that the file itself names (GGUF); nil if it names none.
   public let endOfText: TokenID?
 
+  /// The pieces of added tokens: of those that are found in normalised text, as that has them.
+  private let addedPieces: [String]
   private let addedByID: [TokenID: Int]
   private let addedByContent: [String: Int]
   private let rawMatcher: AddedTokenMatcher
@@ -62,7 +64,12 @@ public final class Tokenizer: Sendable {
       normalized,
       contents: normalized.map { normalizer?.normalize(Array($0.content.utf8)) ?? Array($0.content.utf8) })
     encoders = EncoderPool(model)
-    decoded = DecodedPieces(model: model, added: addedTokens, decoder: decoder)
+    addedPieces = addedTokens.map { token in
+      guard token.isNormalized, let normalizer else { return token.content }
+      return String(decoding: normalizer.normalize(Array(token.content.utf8)), as: UTF8.self)
+    }
+    decoded = DecodedPieces(
+      model: model, added: zip(addedTokens, addedPieces).map { ($0.id, $1) }, decoder: decoder)
   }
 
   // MARK: The vocabulary
@@ -73,7 +80,7 @@ public final class Tokenizer: Sendable {
   /// The piece of a token as the vocabulary has it: in the letters of byte-level vocabularies; `nil` for a number that no
   /// token has.
   public func piece(_ id: TokenID) -> String? {
-    if let index = addedByID[id] { return addedTokens[index].content }
+    if let index = addedByID[id] { return addedPieces[index] }
     return model.pieces[id].map { String(decoding: $0, as: UTF8.self) }
   }
 

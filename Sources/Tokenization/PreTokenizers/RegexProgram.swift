@@ -179,8 +179,8 @@ indirect enum RegexSet: Sendable {
         guard let other = mapping.unicodeScalars.first, mapping.unicodeScalars.count == 1 else { continue }
         if set.contains(other.value) { return true }
         // ſ becomes S, and S becomes s.
-        if let back = other.properties.lowercaseMapping.unicodeScalars.first, set.contains(back.value) {
-          return true
+        for back in [other.properties.lowercaseMapping, other.properties.uppercaseMapping] {
+          if let scalar = back.unicodeScalars.first, set.contains(scalar.value) { return true }
         }
       }
       // s and k have a third form.

@@ -36,7 +36,7 @@ struct CallArguments {
 /// Every template ends: what it does, how deep it goes and how much text it makes are counted and limited.
 final class TemplateInterpreter {
   /// Evaluations and loop turns; a long chat needs some ten thousand.
-  static let largestWork = 20_000_000
+  static let largestWork = 3_000_000
   /// Bytes of all texts made on the way.
   static let largestText = 256 << 20
   static let largestOutput = 64 << 20
