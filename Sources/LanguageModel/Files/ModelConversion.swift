@@ -16,6 +16,15 @@ public struct ModelConversion {
   /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`.
   public init(_ path: String, loops: Int? = nil) throws { files = try OpenedModel(path, loops: loops) }
 
+  /// A model in memory, as trained or drawn at random.
+  /// - Parameters:
+  ///   - name: what it will be called.
+  ///   - tokenizer: a folder or GGUF file whose tokenizer it uses; `nil` writes none.
+  /// - Throws: `ModelFileError`, `GGUFError`, `TokenizerError`.
+  public init(_ model: LanguageModel, name: String, tokenizer: String? = nil) throws {
+    files = try OpenedModel(model, name: name, tokenizer: tokenizer)
+  }
+
   /// What will be converted.
   public var summary: ModelSummary { ModelSummary(files) }
 

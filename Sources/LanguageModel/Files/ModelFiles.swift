@@ -8,6 +8,10 @@ public struct LoadedModel: Sendable {
   public let tokenizer: Tokenizer
   /// The chat template in Jinja; `nil` for models that do not chat.
   public let chatTemplateSource: String?
+  /// The template, ready to use.
+  public let chatTemplate: ChatTemplate?
+  /// What the template may ask for by name: `bos_token`, `eos_token` and others.
+  public let templateVariables: [String: TemplateValue]
   public let generation: GenerationDefaults
   /// Where it comes from and what is in it, for people: "SmolLM2-135M-Instruct.Q4_1.gguf: llama, 134.5M parameters, …".
   public let description: String
@@ -21,7 +25,8 @@ public enum ModelFiles {
   ///   - loops: how often the block is applied, 1 to 8; `nil` as the files say.
   ///   - weights: the format of the matrices in memory; `nil` as in the files.
   ///   - progress: called with the bytes of the files that are done and in all; may throw to stop.
-  /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`, `TokenizerError`, and what `progress` throws.
+  /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`, `TokenizerError`, `TemplateError`, and what
+  ///   `progress` throws.
   public static func load(
     _ path: String, loops: Int? = nil, weights: WeightMatrix.Format? = nil, pool: WorkerPool = .shared,
     progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
@@ -43,7 +48,9 @@ public enum ModelFiles {
     generation.endTokens = files.tokenizer.endTokens(tokenizer)
     return LoadedModel(
       model: try files.model(weights: weights, pool: pool, progress: progress), tokenizer: tokenizer,
-      chatTemplateSource: files.tokenizer.chatTemplate, generation: generation,
+      chatTemplateSource: files.tokenizer.chatTemplate,
+      chatTemplate: try files.tokenizer.chatTemplate.map { try ChatTemplate($0) },
+      templateVariables: files.tokenizer.variables(tokenizer), generation: generation,
       description: ModelSummary(files).line)
   }
 
@@ -90,8 +97,7 @@ struct OpenedModel {
       self.source = source
       tokenizer = try TokenizerData(
         folder: path, config: source.config, vocabularySize: source.configuration.vocabularySize)
-      companions = TokenizerData.companions.map { (path as NSString).appendingPathComponent($0) }
-        .filter { FileManager.default.fileExists(atPath: $0) }
+      companions = Self.companions(of: path)
       isGGUF = false
     } else {
       guard !path.hasSuffix(".safetensors") else {
@@ -104,6 +110,28 @@ struct OpenedModel {
       companions = []
       isGGUF = true
     }
+  }
+
+  /// A model in memory with the tokenizer of files.
+  /// - Throws: `ModelFileError`, `GGUFError`, `TokenizerError`.
+  init(_ model: LanguageModel, name: String, tokenizer path: String?) throws {
+    source = MemorySource(model, name: name)
+    companions = path.map(Self.companions) ?? []
+    isGGUF = false
+    let size = model.configuration.vocabularySize
+    if let path, path.lowercased().hasSuffix(".gguf") {
+      tokenizer = try TokenizerData(gguf: GGUFFile(path: path), vocabularySize: size)
+    } else if let path {
+      tokenizer = try TokenizerData(folder: path, config: .object([:]), vocabularySize: size)
+    } else {
+      tokenizer = TokenizerData(file: name)
+    }
+  }
+
+  /// The files of a folder that belong to its tokenizer.
+  private static func companions(of folder: String) -> [String] {
+    TokenizerData.companions.map { (folder as NSString).appendingPathComponent($0) }
+      .filter { FileManager.default.fileExists(atPath: $0) }
   }
 
   var configuration: ModelConfiguration { source.configuration }

@@ -12,15 +12,16 @@ extension TokenizerData {
   private static let limit = 256 << 20
 
   /// From the files of a Hugging Face folder.
-  /// - Throws: `ModelFileError`.
+  /// - Throws: `ModelFileError`, `TokenizerError`.
   init(folder: String, config: JSONValue, vocabularySize: Int) throws {
     func path(_ name: String) -> String { (folder as NSString).appendingPathComponent(name) }
     func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
     file = path("tokenizer.json")
     if exists("tokenizer.json") { json = try Self.bytes(file, limit: Self.limit) }
     if exists("tokenizer_config.json") {
-      let config = try JSONValue.object(file: path("tokenizer_config.json"))
-      chatTemplate = Self.template(config["chat_template"])
+      let configuration = try TokenizerConfiguration(contentsOf: path("tokenizer_config.json"))
+      chatTemplate = configuration.chatTemplate
+      specialTokens = configuration.specialTokens
     }
     // Transformers 5 keeps the template in a file of its own.
     if exists("chat_template.jinja") {
@@ -32,12 +33,6 @@ extension TokenizerData {
       huggingFace: name.map { try JSONValue.object(file: path($0)) } ?? .object([:]),
       file: path("generation_config.json"), config: config, configFile: path("config.json"),
       vocabularySize: vocabularySize)
-  }
-
-  /// One template, or the one named "default" of several.
-  private static func template(_ value: JSONValue?) -> String? {
-    guard let list = value?.array else { return value?.string }
-    return list.first { $0["name"]?.string == "default" }?["template"]?.string
   }
 
   private static func bytes(_ path: String, limit: Int) throws -> [UInt8] {

@@ -10,6 +10,8 @@ struct TokenizerData: Sendable {
   /// The chat template in Jinja.
   var chatTemplate: String?
   var generation = GenerationDefaults()
+  /// Special tokens by what they are for, such as "bos_token", where tokenizer_config.json names them.
+  var specialTokens: [String: String] = [:]
   /// Where it comes from, for errors.
   var file: String
 
@@ -33,5 +35,17 @@ struct TokenizerData: Sendable {
       if text.hasPrefix("<|end") || chatTemplate?.contains(text) == true { tokens.insert(id) }
     }
     return tokens.sorted()
+  }
+
+  /// The special tokens as a chat template finds them.
+  func variables(_ tokenizer: Tokenizer) -> [String: TemplateValue] {
+    var result: [String: TemplateValue] = [:]
+    for (key, id) in [
+      ("bos_token", generation.beginningToken), ("eos_token", generation.endTokens.first),
+      ("pad_token", generation.paddingToken),
+    ] {
+      result[key] = id.flatMap { tokenizer.piece($0) }.map { .string($0) }
+    }
+    return result.merging(specialTokens.mapValues { .string($0) }) { _, named in named }
   }
 }
