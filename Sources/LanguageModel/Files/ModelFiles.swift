@@ -6,10 +6,9 @@ import Tokenization
 public struct LoadedModel: Sendable {
   public let model: LanguageModel
   public let tokenizer: Tokenizer
-  /// The chat template in Jinja; `nil` for models that do not chat.
+  /// The chat template in Jinja; `nil` for models that do not chat. It is not read: who does not chat needs none that
+  /// works.
   public let chatTemplateSource: String?
-  /// The template, ready to use.
-  public let chatTemplate: ChatTemplate?
   /// What the template may ask for by name: `bos_token`, `eos_token` and others.
   public let templateVariables: [String: TemplateValue]
   public let generation: GenerationDefaults
@@ -25,8 +24,7 @@ public enum ModelFiles {
   ///   - loops: how often the block is applied, 1 to 8; `nil` as the files say.
   ///   - weights: the format of the matrices in memory; `nil` as in the files.
   ///   - progress: called with the bytes of the files that are done and in all; may throw to stop.
-  /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`, `TokenizerError`, `TemplateError`, and what
-  ///   `progress` throws.
+  /// - Throws: `ModelFileError`, `SafetensorsError`, `GGUFError`, `TokenizerError`, and what `progress` throws.
   public static func load(
     _ path: String, loops: Int? = nil, weights: WeightMatrix.Format? = nil, pool: WorkerPool = .shared,
     progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
@@ -49,7 +47,6 @@ public enum ModelFiles {
     return LoadedModel(
       model: try files.model(weights: weights, pool: pool, progress: progress), tokenizer: tokenizer,
       chatTemplateSource: files.tokenizer.chatTemplate,
-      chatTemplate: try files.tokenizer.chatTemplate.map { try ChatTemplate($0) },
       templateVariables: files.tokenizer.variables(tokenizer), generation: generation,
       description: ModelSummary(files).line)
   }

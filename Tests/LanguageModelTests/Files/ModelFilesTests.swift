@@ -19,7 +19,7 @@ import Tokenization
     #expect(loaded.tokenizer.encode(Self.text).last == 2)
     #expect(loaded.generation.endTokens == [0, 2] && loaded.generation.temperature == 0.7)
     #expect(loaded.templateVariables["eos_token"] == .string("<|im_end|>"))
-    let prompt = try #require(loaded.chatTemplate).render(
+    let prompt = try ChatTemplate(#require(loaded.chatTemplateSource)).render(
       messages: [ChatMessage(role: "user", content: "hi")], addGenerationPrompt: false)
     #expect(prompt == "<|im_start|>user\nhi<|im_end|>\n")
     #expect(loaded.description.contains("ouro") && loaded.description.contains("2 loops"))
