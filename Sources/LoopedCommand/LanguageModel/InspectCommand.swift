@@ -15,6 +15,7 @@ struct InspectCommand: ParsableCommand {
         looped inspect -m Ouro-1.4B -p "The capital of France is"
         looped inspect -m Ouro-1.4B -p "2 + 2 =" --html lens.html
         looped inspect -m Ouro-1.4B --tokens 5,17,3 --dump states.safetensors
+        looped inspect -m Ouro-1.4B --files
       """)
 
   @OptionGroup var model: ModelOptions
@@ -36,15 +37,29 @@ struct InspectCommand: ParsableCommand {
       "Writes logits [loops, tokens, vocabulary], exit_logits and states as safetensors.", valueName: "file"))
   var dump: String?
 
+  @Flag(help: "Only what is in the model's files: the configuration, and every array with its type and size.")
+  var files = false
+
   @Flag(help: "One JSON object on standard output.")
   var json = false
 
   func validate() throws {
-    if (prompt == nil) == (tokens == nil) { throw ValidationError("give either --prompt or --tokens") }
+    if files {
+      if prompt != nil || tokens != nil || html != nil || dump != nil {
+        throw ValidationError("--files runs nothing: it goes with --model and --json alone")
+      }
+    } else if (prompt == nil) == (tokens == nil) {
+      throw ValidationError("give either --prompt or --tokens")
+    }
     if top < 1 || top > 100 { throw ValidationError("--top \(top): it must be from 1 to 100") }
   }
 
   func run() throws {
+    if files {
+      let report = FilesReport(summary: try ModelSummary(model.path))
+      print(json ? try report.json + "\n" : report.text, terminator: "")
+      return
+    }
     let pool = model.pool
     let loaded = try model.load(pool: pool)
     let ids = try input(loaded)

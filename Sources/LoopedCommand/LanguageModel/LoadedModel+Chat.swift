@@ -10,7 +10,8 @@ extension LoadedModel {
   /// A conversation as tokens, up to where the answer begins.
   /// - Throws: `TemplateError`.
   func encode(_ template: ChatTemplate, _ messages: [ChatMessage]) throws -> [TokenID] {
-    let text = try template.render(messages: messages, addGenerationPrompt: true, variables: [:])
+    let text = try template.render(
+      messages: messages, addGenerationPrompt: true, variables: templateVariables)
     return tokenizer.encode(text)
   }
 }

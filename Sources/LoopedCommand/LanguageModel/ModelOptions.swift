@@ -40,12 +40,16 @@ struct ModelOptions: ParsableArguments {
     if let threads, threads < 1 { throw ValidationError("--threads \(threads): it must be 1 or more") }
   }
 
+  /// Where the model is.
+  /// - Throws: what says how to get the default model, if none is named and it is not there.
+  var path: String { get throws { try model ?? DefaultModel.find() } }
+
   var pool: WorkerPool { threads.map(WorkerPool.init(threads:)) ?? .shared }
 
   /// Opens the model; a bar on a terminal says how far that is.
   /// - Throws: `ModelFileError` and what the parts of a model throw.
   func load(pool: WorkerPool) throws -> LoadedModel {
-    let path = try model ?? DefaultModel.find()
+    let path = try self.path
     var bar = ProgressBar(total: 1000, what: "‰ of the weights")
     defer { bar.finish() }
     return try ModelFiles.load(path, loops: loops, weights: weights, pool: pool) { done, total in
