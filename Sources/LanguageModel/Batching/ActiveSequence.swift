@@ -18,6 +18,13 @@ final class ActiveSequence {
   var prompt: PromptReading?
   /// The token that is computed next; `nil` before the prompt is read.
   var root: DraftNode?
+  /// Tokens of the sequence that left early and still have to run the loops that later tokens want to see.
+  var owing: [DraftNode] = []
+  let computesSkipped: Bool
+  /// The longest sequence, in tokens.
+  let contextLimit: Int
+  /// Cells there may be, with those of drafts.
+  private let cellLimit: Int
   var agreement: AgreementTable
   private var lookups = PromptLookup()
   var statistics = InferenceStatistics()
@@ -43,17 +50,20 @@ final class ActiveSequence {
 
   init(
     id: RequestID, request: InferenceRequest, cache: KVCache, configuration: ModelConfiguration,
-    agreement: AgreementTable, reservedBytes: Int
+    agreement: AgreementTable, contextLimit: Int, cellLimit: Int, reservedBytes: Int
   ) {
     self.id = id
     self.request = request
     self.cache = cache
     self.configuration = configuration
     self.agreement = agreement
+    self.contextLimit = contextLimit
+    self.cellLimit = cellLimit
     self.reservedBytes = reservedBytes
+    computesSkipped = request.settings.skippedLoops == .compute && cache.sharing == .full
     limit = request.settings.exit.limit(configuration)
     // Shared keys and values leave nothing to draft with; `adaptive` then means plain decoding.
-    drafts = request.sharing == .full ? request.drafts : .off
+    drafts = cache.sharing == .full ? request.drafts : .off
     tokens = request.prompt
     sampler = Sampler(request.settings.sampling, vocabularySize: configuration.vocabularySize)
     text = TextAssembler(stops: request.settings.stopStrings)
@@ -83,8 +93,9 @@ final class ActiveSequence {
   // MARK: Tree
 
   /// Notes what a node is thought to choose, and opens drafts for it.
-  func predict(_ node: DraftNode, _ ranked: [TokenID]) {
-    for token in ranked where node.child(token) == nil { open(token, behind: node) }
+  func predict(_ node: DraftNode, _ prediction: Sampler.Ranking) {
+    node.predictions[node.loops - 1] = prediction
+    for token in prediction.tokens where node.child(token) == nil { open(token, behind: node) }
     drop(node) { self.agreement.likelihood(of: $0.token, after: node) < Self.hopeless }
   }
 
@@ -120,7 +131,7 @@ final class ActiveSequence {
   private func open(_ token: TokenID, behind node: DraftNode) -> DraftNode? {
     let position = node.position + 1
     // A token that nothing follows need not be computed.
-    guard position < cache.contextLimit, answerIndex(after: node) < request.settings.maximumTokens - 1,
+    guard position < contextLimit, answerIndex(after: node) < request.settings.maximumTokens - 1,
       !request.settings.endTokens.contains(token)
     else { return nil }
     let child = makeNode(token, parent: node, position: position)
@@ -159,7 +170,7 @@ final class ActiveSequence {
     root?.visit { if let cell = $0.cell { taken.insert(cell) } }
     var cell = (node.parent?.cell).map { $0 + 1 } ?? cache.count
     while taken.contains(cell) { cell += 1 }
-    guard cell < cache.contextLimit else { return nil }
+    guard cell < cellLimit else { return nil }
     node.cell = cell
     return cell
   }
@@ -167,8 +178,10 @@ final class ActiveSequence {
   /// The row that brings a node through its next loop.
   /// - Precondition: it has a cell.
   func row(_ node: DraftNode) -> LoopRow {
-    LoopRow(
-      cache: cache, cell: node.cell!, position: node.position, loop: node.loops,
-      path: node.path.dropLast().compactMap(\.cell))
+    guard let cell = node.cell else { preconditionFailure("a row without a cell") }
+    return LoopRow(
+      cache: cache, cell: cell, position: node.position, loop: node.loops,
+      // A token of the sequence sees all cells before its own.
+      path: cell < cache.count ? nil : node.path.dropLast().compactMap(\.cell))
   }
 }

@@ -39,6 +39,8 @@ public final class InferenceEngine {
   public internal(set) var cost = PassCost()
   var waiting: [ActiveSequence] = []
   var running: [ActiveSequence] = []
+  /// Of finished requests.
+  var kept: [RequestID: (cache: KVCache, tokens: [TokenID])] = [:]
   /// What new requests start from, by loop limit.
   var agreements: [Int: AgreementTable] = [:]
   let tokenBytes: ((TokenID) -> [UInt8])?
@@ -68,31 +70,67 @@ public final class InferenceEngine {
   public var waitingCount: Int { waiting.count }
   public var runningCount: Int { running.count }
   /// Bytes of keys and values that are in use.
-  public var cacheBytes: Int { running.reduce(0) { $0 + $1.cache.byteCount } }
-  /// Bytes of keys and values that the running requests may come to use.
-  public var reservedBytes: Int { running.reduce(0) { $0 + $1.reservedBytes } }
+  public var cacheBytes: Int {
+    running.reduce(0) { $0 + $1.cache.byteCount } + kept.values.reduce(0) { $0 + $1.cache.byteCount }
+  }
+  /// Bytes of keys and values that the running requests may come to use, and those of kept ones.
+  public var reservedBytes: Int {
+    running.reduce(0) { $0 + $1.reservedBytes } + kept.values.reduce(0) { $0 + $1.cache.byteCount }
+  }
 
   /// Takes a request; it runs from the next step on, if memory allows, and in the order of arrival.
+  /// - Parameter cache: holds the first tokens of the prompt, at most all but one, none of which owes loops; the engine
+  ///   owns it from now on. Its format and sharing replace the request's.
   /// - Throws: `SettingError`, `PromptError`, `ContextLimitError`, `DraftSharingError`, `RequestMemoryError`.
-  public func submit(_ request: InferenceRequest) throws -> RequestID {
+  public func submit(_ request: InferenceRequest, cache given: KVCache? = nil) throws -> RequestID {
     let c = executor.model.configuration
+    var request = request
+    if let given { (request.cacheFormat, request.sharing) = (given.layout.format, given.sharing) }
     try request.check(c, knowsText: tokenBytes != nil)
     let limit = request.settings.exit.limit(c)
-    let cells = min(request.prompt.count + request.settings.maximumTokens, c.contextLength)
-    let cache = KVCache(
-      c, loops: limit, format: request.cacheFormat, sharing: request.sharing,
-      contextLimit: min(cells + Self.spareCells, c.contextLength))
-    let bytes = Self.reservation(cache, prompt: request.prompt.count)
+    let contextLimit = min(given?.contextLimit ?? c.contextLength, c.contextLength)
+    let answer = min(request.settings.maximumTokens, contextLimit)
+    let cells = min(request.prompt.count + answer + Self.spareCells, contextLimit)
+    let cache =
+      given
+      ?? KVCache(
+        c, loops: limit, format: request.cacheFormat, sharing: request.sharing, contextLimit: cells)
+    try check(cache, request, limit: limit)
+    let bytes = Self.reservation(cache, cells: cells, prompt: request.prompt.count)
     guard bytes <= settings.memoryLimit else {
       throw RequestMemoryError(needed: bytes, limit: settings.memoryLimit)
     }
     submitted += 1
     let id = RequestID(number: submitted)
-    let agreement = agreements[limit] ?? AgreementTable(loops: limit)
     waiting.append(
       ActiveSequence(
-        id: id, request: request, cache: cache, configuration: c, agreement: agreement, reservedBytes: bytes))
+        id: id, request: request, cache: cache, configuration: c,
+        agreement: agreements[limit] ?? AgreementTable(loops: limit), contextLimit: contextLimit,
+        cellLimit: cells, reservedBytes: bytes))
     return id
+  }
+
+  private func check(_ cache: KVCache, _ request: InferenceRequest, limit: Int) throws {
+    // Tokens of the prompt that skip loops of the cache would owe them.
+    let needsAll = request.settings.skippedLoops == .compute && cache.sharing == .full
+    guard needsAll ? limit == cache.loops : limit <= cache.loops else {
+      throw SettingError(
+        name: "number of loops", value: "\(limit)",
+        range: "\(needsAll ? "" : "at most ")the \(cache.loops) that the cache was made for")
+    }
+    guard cache.count < request.prompt.count else {
+      throw SettingError(
+        name: "cache", value: "of \(cache.count) tokens",
+        range: "shorter than the prompt of \(request.prompt.count)")
+    }
+    try cache.reserve(request.prompt.count)
+  }
+
+  /// The keys and values of a request that kept them, and the tokens they belong to: prompt and answer but for the
+  /// answer's last token, which is the first one of what follows. Can be had once, when the request has finished; they
+  /// count as reserved until then.
+  public func takeCache(of id: RequestID) -> (cache: KVCache, tokens: [TokenID])? {
+    kept.removeValue(forKey: id)
   }
 
   /// Ends a request, running or waiting, and frees its memory at once.
@@ -141,6 +179,7 @@ public final class InferenceEngine {
   func finish(_ sequence: ActiveSequence, _ reason: FinishReason) -> InferenceEvent {
     sequence.forgetTree()
     sequence.statistics.generation.cacheBytes = sequence.cache.byteCount
+    if sequence.request.keepsCache, sequence.prompt == nil { keep(sequence) }
     sequence.prompt = nil
     running.removeAll { $0 === sequence }
     agreements[sequence.limit] = sequence.agreement
@@ -150,6 +189,16 @@ public final class InferenceEngine {
     return .finished(
       sequence.id,
       InferenceResult(reason: reason, rest: sequence.text.finish(), statistics: sequence.statistics))
+  }
+
+  /// Sets a finished request's cache aside, with no drafts in it, and every token through all loops.
+  private func keep(_ sequence: ActiveSequence) {
+    sequence.cache.truncate(to: sequence.cache.count)
+    while let loop = sequence.owing.map(\.loops).min() {
+      let rows = sequence.owing.filter { $0.loops == loop }.prefix(LoopExecutor.decodeRows)
+      run(rows.map { Candidate(sequence: sequence, node: $0, depth: 0) })
+    }
+    kept[sequence.id] = (sequence.cache, Array(sequence.tokens.prefix(sequence.cache.count)))
   }
 
   // MARK: Prompts
@@ -179,6 +228,7 @@ public final class InferenceEngine {
     guard prompt.loop == sequence.limit else { return true }
     lastPrompt = sequence.id
     sequence.cache.commit(prompt.positions.upperBound)
+    for cell in prompt.positions { sequence.cache.copyToDeeperLoops(cell: cell, from: sequence.limit - 1) }
     if isLast {
       sequence.cache.settle(loops: sequence.limit)
       sequence.prompt = nil
@@ -225,17 +275,17 @@ extension InferenceEngine {
   static let spareCells = 32
 
   /// Bytes that a cache may come to need.
-  static func reservation(_ cache: KVCache, prompt: Int) -> Int {
+  static func reservation(_ cache: KVCache, cells: Int, prompt: Int) -> Int {
     func blocks(_ cells: Int) -> Int {
       (cells + KVLayout.cellsPerBlock - 1) / KVLayout.cellsPerBlock * cache.layout.blockBytes * cache.layers
     }
     switch cache.sharing {
-    case .full: return blocks(cache.contextLimit) * cache.loops
-    case .overwrite: return blocks(cache.contextLimit)
+    case .full: return blocks(cells) * cache.loops
+    case .overwrite: return blocks(cells)
     // While the prompt is read, every loop keeps its own.
-    case .last, .first: return blocks(cache.contextLimit) + blocks(prompt) * cache.loops
+    case .last, .first: return blocks(cells) + blocks(prompt) * cache.loops
     // And their sums, in f32.
-    case .averaged: return blocks(cache.contextLimit) + blocks(prompt) * (cache.loops + 4)
+    case .averaged: return blocks(cells) + blocks(prompt) * (cache.loops + 4)
     }
   }
 

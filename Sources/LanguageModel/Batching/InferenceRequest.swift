@@ -11,11 +11,14 @@ public struct InferenceRequest: Sendable {
   public var drafts: DraftSettings
   /// Whether every token comes with the logits it was chosen from.
   public var keepsLogits: Bool
+  /// Whether the keys and values are kept when the answer ends, for `InferenceEngine.takeCache`.
+  public var keepsCache: Bool
 
   public init(
     prompt: [TokenID], settings: GenerationSettings = GenerationSettings(),
     cacheFormat: KVLayout.Format = .float16,
-    sharing: KVSharing = .full, drafts: DraftSettings = .adaptive, keepsLogits: Bool = false
+    sharing: KVSharing = .full, drafts: DraftSettings = .adaptive, keepsLogits: Bool = false,
+    keepsCache: Bool = false
   ) {
     self.prompt = prompt
     self.settings = settings
@@ -23,6 +26,7 @@ public struct InferenceRequest: Sendable {
     self.sharing = sharing
     self.drafts = drafts
     self.keepsLogits = keepsLogits
+    self.keepsCache = keepsCache
   }
 
   /// - Throws: `SettingError`, `PromptError`, `ContextLimitError`, `DraftSharingError`.
@@ -36,11 +40,6 @@ public struct InferenceRequest: Sendable {
       throw SettingError(
         name: "stop strings", value: "\(settings.stopStrings)",
         range: "none, because the engine has no tokenizer")
-    }
-    guard settings.skippedLoops == .copy || settings.exit.runsAllLoops else {
-      throw SettingError(
-        name: "skipped loops", value: settings.skippedLoops.rawValue,
-        range: "copy, where requests share passes")
     }
     try drafts.check()
     guard drafts.mode != .fixed || sharing == .full else { throw DraftSharingError(sharing: sharing) }

@@ -71,29 +71,39 @@ public struct Sampler {
     return draw(index: index)
   }
 
-  /// The tokens nearest to being chosen, the chosen one first: what a draft from an early loop names.
+  /// What a draft names.
+  public struct Ranking: Equatable, Sendable {
+    /// The chosen token, and those that came nearest to being chosen.
+    public var tokens: [TokenID]
+    /// By how much the chosen one was ahead: of logits, after bias, penalties, temperature and noise. Infinite if there
+    /// was no other.
+    public var margin: Float
+  }
+
+  /// The tokens nearest to being chosen, the chosen one first.
   /// - Returns: `count` tokens, fewer where the filters leave fewer.
   /// - Complexity: as `choose`.
   public mutating func rank(
     _ logits: UnsafePointer<Float>, index: Int, history: some BidirectionalCollection<TokenID>, count: Int
-  ) -> [TokenID] {
+  ) -> Ranking {
     let first = pick(logits, index: index, history: history)
-    guard count > 1 else { return [first] }
-    var others: [TokenID]
-    if isPlain {
-      others = Self.largest(count, of: logits, count: vocabularySize)
-    } else if settings.temperature == 0 {
-      others = values.withUnsafeBufferPointer {
-        Self.largest(count, of: $0.baseAddress!, count: vocabularySize)
-      }
-    } else {
+    let wanted = max(count, 2)
+    var ranked: [(token: TokenID, score: Float)]
+    if settings.temperature > 0 {
       let scores = candidates.map { Float(score($0, index: index)) }
-      others = scores.withUnsafeBufferPointer { scores in
-        scores.baseAddress.map { Self.largest(count, of: $0, count: scores.count) } ?? []
-      }.map { candidates[Int($0)] }
+      ranked = scores.withUnsafeBufferPointer { scores in
+        scores.baseAddress.map { Self.largest(wanted, of: $0, count: scores.count) } ?? []
+      }.map { (candidates[Int($0)], scores[Int($0)]) }
+    } else if isPlain {
+      ranked = Self.largest(wanted, of: logits, count: vocabularySize).map { ($0, logits[Int($0)]) }
+    } else {
+      ranked = values.withUnsafeBufferPointer {
+        Self.largest(wanted, of: $0.baseAddress!, count: vocabularySize)
+      }.map { ($0, values[Int($0)]) }
     }
-    others.removeAll { $0 == first }
-    return [first] + others.prefix(count - 1)
+    let margin = ranked.count > 1 ? ranked[0].score - ranked[1].score : .infinity
+    ranked.removeAll { $0.token == first }
+    return Ranking(tokens: [first] + ranked.prefix(count - 1).map(\.token), margin: margin)
   }
 
   /// Whether the most probable token is taken as it is.

@@ -16,8 +16,8 @@ final class DraftNode {
   /// The normed state after the last loop done, [hidden]; empty before the first.
   var state: [Float] = []
   var tracker: ExitTracker
-  /// For every loop done the likeliest successors, likeliest first; empty where nothing was read out.
-  var predictions: [[TokenID]] = []
+  /// For every loop done the likeliest successors; `nil` where nothing was read out.
+  var predictions: [Sampler.Ranking?] = []
   /// What followed at an earlier place of the text.
   var lookup: TokenID?
   /// The successor, once the token has left its last loop: final if the tokens before it are.
@@ -38,7 +38,16 @@ final class DraftNode {
     self.tracker = tracker
   }
 
-  var loops: Int { tracker.loops }
+  /// Loops done: those until it left, and those it ran later because another token needed them.
+  var loops: Int { tracker.loops + loopsAfterwards }
+  private var loopsAfterwards = 0
+
+  /// Notes a loop that was run after the token had left.
+  func payLoop(_ state: UnsafePointer<Float>, hidden: Int) {
+    self.state = [Float](UnsafeBufferPointer(start: state, count: hidden))
+    loopsAfterwards += 1
+  }
+
   /// What its readout reads, if it leaves after this loop; else what that would be if all later loops read the same.
   func readoutState(leaves: Bool) -> [Float] {
     guard !mixed.isEmpty else { return state }

@@ -41,18 +41,23 @@ enum AgreeableModels {
   static func bytes(_ token: TokenID) -> [UInt8] { [UInt8(32 + token % 90)] }
 
   /// One token's loops after the other's, with the parts that `Generator` is made of.
-  static func plain(_ model: LanguageModel, _ request: InferenceRequest) throws -> Answer {
+  /// - Parameter cache: holds the first tokens of the prompt, if given.
+  static func plain(
+    _ model: LanguageModel, _ request: InferenceRequest, cache given: KVCache? = nil
+  ) throws -> Answer {
     let settings = request.settings
     let c = model.configuration
-    let cache = KVCache(
-      c, loops: settings.exit.limit(c), format: request.cacheFormat, sharing: request.sharing)
+    let cache =
+      given
+      ?? KVCache(c, loops: settings.exit.limit(c), format: request.cacheFormat, sharing: request.sharing)
     let decoder = SequenceDecoder(
       LoopExecutor(model, pool: pool), cache: cache, skippedLoops: settings.skippedLoops)
     var sampler = Sampler(settings.sampling, vocabularySize: c.vocabularySize)
     var text = TextAssembler(stops: settings.stopStrings)
     let logits = Tensor(uninitialized: [c.vocabularySize])
     var answer = Answer()
-    var tracker = try decoder.read(request.prompt, policy: settings.exit, chunk: settings.prefillChunk)
+    var tracker = try decoder.read(
+      request.prompt.dropFirst(cache.count), policy: settings.exit, chunk: settings.prefillChunk)
     while answer.reason == nil {
       decoder.readOut(into: logits.pointer)
       let choice = sampler.choose(

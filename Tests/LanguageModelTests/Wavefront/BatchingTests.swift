@@ -12,7 +12,8 @@ import Tokenization
     for (i, policy) in WavefrontTests.policies.enumerated() {
       let settings = GenerationSettings(
         sampling: WavefrontTests.samplings[i % WavefrontTests.samplings.count], exit: policy,
-        maximumTokens: 5 + i * 3 % 17, prefillChunk: [512, 16, 5][i % 3])
+        skippedLoops: i % 4 < 2 ? .compute : .copy, maximumTokens: 5 + i * 3 % 17,
+        prefillChunk: [512, 16, 5][i % 3])
       requests.append(
         InferenceRequest(
           prompt: TinyModels.tokens(1 + i * 11 % 50, seed: UInt64(i)), settings: settings,
@@ -57,22 +58,25 @@ import Tokenization
     #expect(got.engine.statistics.passes < 20 * 7 * 4 / 12)
   }
 
-  @Test func whatIsDraftedChangesNothing() throws {
+  /// Right drafts, wrong ones, late ones, in few rows and in many.
+  @Test(arguments: [ExitPolicy.fixed(), .threshold(0.5), .stateChange(0.9)], [SkippedLoops.copy, .compute])
+  func whatIsDraftedChangesNothing(policy: ExitPolicy, skipped: SkippedLoops) throws {
     var request = InferenceRequest(
       prompt: TinyModels.tokens(12),
-      settings: GenerationSettings(sampling: SamplingSettings(temperature: 1, seed: 8), maximumTokens: 40),
+      settings: GenerationSettings(
+        sampling: SamplingSettings(temperature: 1, seed: 8), exit: policy, skippedLoops: skipped,
+        maximumTokens: 40),
       drafts: DraftSettings(mode: .fixed, branches: 3, lookup: 4), keepsLogits: true)
+    let model = AgreeableModels.model(change: 0.4)
     let wanted = try AgreeableModels.plain(model, request)
-    for rows in [2, 5, 16] {
+    for rows in [2, 3, 5, 16] {
       request.drafts.maximumRows = rows
       let engine = InferenceEngine(LoopExecutor(model, pool: AgreeableModels.pool))
       var random = RandomStream(seed: UInt64(rows))
-      engine.draftOracle = { _, index, loop, ranked in
-        // The right one, a wrong one, or one more right one, in any order.
+      engine.draftOracle = { _, index, _, _ in
         let right = index < wanted.tokens.count ? wanted.tokens[index] : 0
-        let drafts = [right, TokenID(random.next() % 96), TokenID(random.next() % 96)].shuffled(
-          using: &random)
-        return Array(Set(drafts.prefix(Int(random.next() % 3) + 1)))
+        let drafts = [right, TokenID(random.next() % 96), TokenID(random.next() % 96)]
+        return Array(Set(drafts.shuffled(using: &random).prefix(Int(random.next() % 3) + 1)))
       }
       _ = try engine.submit(request)
       var (tokens, logits): ([TokenID], [[UInt32]]) = ([], [])
@@ -86,6 +90,42 @@ import Tokenization
     }
   }
 
+  @Test(arguments: [SkippedLoops.copy, .compute], KVSharing.allCases)
+  func conversationsGoOnWithTheirCache(skipped: SkippedLoops, sharing: KVSharing) throws {
+    let settings = GenerationSettings(exit: .threshold(0.6), skippedLoops: skipped, maximumTokens: 15)
+    var request = InferenceRequest(
+      prompt: TinyModels.tokens(11), settings: settings, sharing: sharing, keepsLogits: true, keepsCache: true
+    )
+    let engine = InferenceEngine(LoopExecutor(model, pool: AgreeableModels.pool))
+    let first = try engine.submit(request)
+    engine.run()
+    let (cache, tokens) = try #require(engine.takeCache(of: first))
+    #expect(engine.takeCache(of: first) == nil)
+    #expect(engine.cacheBytes == 0 && engine.reservedBytes == 0)
+    let plainCache = KVCache(model.configuration, sharing: sharing)
+    let answer = try AgreeableModels.plain(model, request, cache: plainCache)
+    #expect(tokens == request.prompt + answer.tokens.dropLast())
+    request.prompt = tokens + answer.tokens.suffix(1) + TinyModels.tokens(9, seed: 3)
+    let second = try engine.submit(request, cache: cache)
+    var (got, logits): ([TokenID], [[UInt32]]) = ([], [])
+    engine.run { event in
+      guard case .token(second, let token, let values) = event else { return }
+      got.append(token.id)
+      logits.append((values ?? []).map(\.bitPattern))
+    }
+    // A decoder that goes on pays what tokens owe before it reads on, as the engine does when the first answer ends.
+    let decoder = SequenceDecoder(
+      LoopExecutor(model, pool: AgreeableModels.pool), cache: KVCache(model.configuration, sharing: sharing),
+      skippedLoops: skipped)
+    try decoder.read(TinyModels.tokens(11), policy: settings.exit)
+    for token in answer.tokens.dropLast() { try decoder.append(token, policy: settings.exit) }
+    try decoder.read(request.prompt.dropFirst(tokens.count), policy: settings.exit)
+    let values = Tensor(uninitialized: [model.configuration.vocabularySize])
+    decoder.readOut(into: values.pointer)
+    #expect(logits[0] == values.values.map(\.bitPattern))
+    #expect(got.count == 15)
+  }
+
   @Test func cancellingFreesAtOnceAndLeavesTheOthers() throws {
     let requests = (0..<4).map {
       InferenceRequest(
@@ -95,7 +135,7 @@ import Tokenization
     for steps in [0, 1, 9, 40] {
       let engine = InferenceEngine(
         LoopExecutor(model, pool: AgreeableModels.pool), settings: .init(maximumRequests: 3))
-      let ids = try requests.map(engine.submit)
+      let ids = try requests.map { try engine.submit($0) }
       var answers: [RequestID: [TokenID]] = [:]
       func note(_ event: InferenceEvent) {
         if case .token(let id, let token, _) = event { answers[id, default: []].append(token.id) }
@@ -192,14 +232,15 @@ import Tokenization
         == requests.reduce(0) { $0 + $1.prompt.count * $1.settings.exit.limit(model.configuration) })
     for (i, one) in all.enumerated() {
       #expect(one.generation.rows == one.usefulRows + one.flushedRows)
-      // The first token's loops are the prompt's.
-      #expect(one.usefulRows == got.answers[i].loops.dropFirst().reduce(0, +))
+      // The first token's loops are the prompt's; loops that were skipped first come on top.
+      let loops = got.answers[i].loops.dropFirst().reduce(0, +)
+      #expect(requests[i].settings.skippedLoops == .copy ? one.usefulRows == loops : one.usefulRows >= loops)
       #expect(one.generation.loops == got.answers[i].loops.reduce(0, +))
       #expect(one.generation.passes <= one.generation.rows)
       #expect(one.generation.generatedTokens == got.answers[i].tokens.count)
       for loop in one.predicted.indices { #expect(one.agreed[loop] <= one.predicted[loop]) }
       if requests[i].drafts.mode == .off {
-        #expect(one.flushes == 0 && one.flushedRows == 0 && one.generation.passes == one.usefulRows)
+        #expect(one.flushes == 0 && one.flushedRows == 0 && one.generation.passes <= loops)
       }
     }
   }

@@ -59,7 +59,9 @@ import Tokenization
       let logits = logits(96, seed: UInt64(index))
       #expect(b.choose(logits, index: index, history: history).token == wanted[index])
       for count in [1, 2, 5] {
-        let ranked = b.rank(logits, index: index, history: history, count: count)
+        let ranking = b.rank(logits, index: index, history: history, count: count)
+        let ranked = ranking.tokens
+        #expect(ranking.margin >= 0)
         #expect(ranked[0] == wanted[index])
         #expect(Set(ranked).count == ranked.count && ranked.count <= count)
       }

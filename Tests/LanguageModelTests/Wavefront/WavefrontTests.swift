@@ -30,7 +30,9 @@ import Tokenization
         let sampling = Self.samplings[j]
         var request = InferenceRequest(
           prompt: TinyModels.tokens(1 + (i * 7 + j * 5) % 40, seed: UInt64(i)),
-          settings: GenerationSettings(sampling: sampling, exit: policy, maximumTokens: 14), keepsLogits: true
+          settings: GenerationSettings(
+            sampling: sampling, exit: policy, skippedLoops: j % 2 == 0 ? .copy : .compute, maximumTokens: 14),
+          keepsLogits: true
         )
         let wanted = try AgreeableModels.plain(model, request)
         for drafts in Self.drafts {
