@@ -21,6 +21,8 @@ public struct SVGChart {
   public var logarithmicX: Bool
   public var logarithmicY: Bool
   public var series: [Series]
+  /// Whether the legend goes to the corner that the fewest points are in, not to the upper left.
+  public var movesLegend = false
   let size = (width: 720.0, height: 400.0)
   private let margin = (left: 78.0, right: 20.0, top: 40.0, bottom: 54.0)
   private static let colors = ["#0969da", "#cf222e", "#1a7f37", "#8250df", "#bf8700", "#1b7c83"]
@@ -119,6 +121,12 @@ public struct SVGChart {
       "<text x=\"\(px(0.5))\" y=\"\(size.height - 12)\" text-anchor=\"middle\">\(HTMLPage.escape(xLabel))</text>"
       + "<text transform=\"translate(16 \(py(0.5))) rotate(-90)\" text-anchor=\"middle\">"
       + "\(HTMLPage.escape(yLabel))</text>\n"
+    let places = series.flatMap(\.points).compactMap { point in
+      x.fraction(point.x).flatMap { fx in
+        y.fraction(point.y).map { (margin.left + fx * plot.width, margin.top + (1 - $0) * plot.height) }
+      }
+    }
+    let legend = movesLegend ? legendCorner(places) : (x: margin.left + 10, y: margin.top + 8)
     for (index, line) in series.enumerated() {
       let color = Self.colors[index % Self.colors.count]
       let points = line.points.compactMap { point in
@@ -140,11 +148,30 @@ public struct SVGChart {
       for point in points where !line.isDashed {
         svg += "<circle fill=\"\(color)\" r=\"3\" cx=\"\(point.0)\" cy=\"\(point.1)\"/>"
       }
-      let row = margin.top + 8 + Double(index) * 17
+      let row = legend.y + Double(index) * 17
       svg +=
-        "<rect x=\"\(margin.left + 10)\" y=\"\(row - 8)\" width=\"12\" height=\"4\" fill=\"\(color)\"/>"
-        + "<text x=\"\(margin.left + 28)\" y=\"\(row)\">\(HTMLPage.escape(line.name))</text>\n"
+        "<rect x=\"\(legend.x)\" y=\"\(row - 8)\" width=\"12\" height=\"4\" fill=\"\(color)\"/>"
+        + "<text x=\"\(legend.x + 18)\" y=\"\(row)\">\(HTMLPage.escape(line.name))</text>\n"
     }
     return svg + "</svg>"
+  }
+
+  /// Where the legend's first row begins, in the corner with the fewest of the points; the first of equals.
+  private func legendCorner(_ points: [(Double, Double)]) -> (x: Double, y: Double) {
+    let width = 30 + 6.6 * Double(series.map(\.name.count).max() ?? 0)
+    let height = 17 * Double(series.count)
+    let right = (size.width - margin.right - width - 4).rounded()
+    let bottom = size.height - margin.bottom - height + 4
+    let corners = [
+      (x: margin.left + 10, y: margin.top + 8), (x: right, y: margin.top + 8),
+      (x: margin.left + 10, y: bottom),
+      (x: right, y: bottom),
+    ]
+    func hidden(_ corner: (x: Double, y: Double)) -> Int {
+      points.count {
+        $0.0 > corner.x - 8 && $0.0 < corner.x + width && $0.1 > corner.y - 14 && $0.1 < corner.y + height
+      }
+    }
+    return corners.min { hidden($0) < hidden($1) } ?? corners[0]
   }
 }

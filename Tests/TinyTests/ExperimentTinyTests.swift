@@ -3,8 +3,8 @@ import Testing
 
 /// `looped icl experiment` from outside.
 @Suite struct ExperimentTinyTests {
-  private func folder() throws -> (folder: TemporaryFolder, experiment: String, runs: String) {
-    let folder = try TemporaryFolder()
+  /// - Returns: the experiment's file.
+  private func write(into folder: borrowing TemporaryFolder) throws -> String {
     _ = try folder.write(
       """
       name: tiny
@@ -15,7 +15,7 @@ import Testing
       evaluation: {prompts: 40, baselines: [least-squares], shifts: [skewed]}
 
       """, to: "tiny.yaml")
-    let experiment = try folder.write(
+    return try folder.write(
       """
       name: Two | runs
       runs:
@@ -32,11 +32,11 @@ import Testing
         - {says: Far away, that: [narrow @ context 99 < 1]}
 
       """, to: "pair.yaml")
-    return (folder, experiment, folder.path("runs"))
   }
 
   @Test func trainsOnceAndReports() throws {
-    let (folder, experiment, runs) = try folder()
+    let folder = try TemporaryFolder()
+    let (experiment, runs) = (try write(into: folder), folder.path("runs"))
     let first = try LoopedBinary.run(["icl", "experiment", experiment, "--runs", runs])
     #expect(first.status == 0 && first.errors.contains("training wide"))
     #expect(
@@ -62,7 +62,8 @@ import Testing
   }
 
   @Test func refusesWithARemedy() throws {
-    let (folder, experiment, runs) = try folder()
+    let folder = try TemporaryFolder()
+    let (experiment, runs) = (try write(into: folder), folder.path("runs"))
     let absent = try LoopedBinary.run(["icl", "experiment", folder.path("none.yaml")])
     #expect(absent.status == 1 && absent.errors.contains("hint: experiments are YAML"))
     let early = try LoopedBinary.run(["icl", "experiment", experiment, "--report-only"])

@@ -35,8 +35,9 @@ struct ExperimentReport {
       "\nErrors are squared errors over those of predicting zero, on prompts the network has never seen. One seed a "
       + "run, so a difference of a tenth says little.\n"
     for figure in experiment.figures {
-      guard let chart = chart(figure) else { continue }
-      text += "\n## \(figure.title)\n\n![\(figure.title)](\(figure.name).svg)\n\n" + table(chart).markdown
+      guard let (series, xLabel) = series(figure) else { continue }
+      text += "\n## \(figure.title)\n\n![\(figure.title)](\(figure.name).svg)\n\n"
+      text += table(series, xLabel).markdown
     }
     return text
   }
@@ -85,9 +86,27 @@ struct ExperimentReport {
 
   /// - Returns: `nil` if none of its runs was measured.
   func chart(_ figure: Experiment.Figure) -> SVGChart? {
+    guard let (all, xLabel) = series(figure) else { return nil }
+    let shown = all.map { series in
+      var series = series
+      series.points.removeAll { !Self.isShown($0.y) }
+      series.band.removeAll { !Self.isShown($0.low) || !Self.isShown($0.high) }
+      return series
+    }
+    var chart = SVGChart(
+      title: figure.title, xLabel: xLabel, yLabel: "error / error of zero", logarithmicY: true, series: shown)
+    chart.movesLegend = true
+    if case .key = figure.axis {
+      let x = shown.flatMap { $0.points.map(\.x) }
+      chart.logarithmicX = (x.min() ?? 0) > 0 && (x.max() ?? 0) >= 100 * (x.min() ?? 1)
+    }
+    return chart
+  }
+
+  /// All that was measured of a figure.
+  private func series(_ figure: Experiment.Figure) -> (series: [SVGChart.Series], xLabel: String)? {
     let chosen = figure.runs.isEmpty ? experiment.runs.map(\.name) : figure.runs
     let shown = chosen.compactMap { name in evaluations.first { $0.name == name } }
-    guard !shown.isEmpty else { return nil }
     let series: [SVGChart.Series]
     let xLabel: String
     switch figure.axis {
@@ -101,15 +120,7 @@ struct ExperimentReport {
       series = points(shown, key, place, lines)
       xLabel = key
     }
-    guard series.contains(where: { !$0.points.isEmpty }) else { return nil }
-    var chart = SVGChart(
-      title: figure.title, xLabel: xLabel, yLabel: "error / error of zero", logarithmicY: true, series: series
-    )
-    if case .key = figure.axis {
-      let x = series.flatMap { $0.points.map(\.x) }
-      chart.logarithmicX = (x.min() ?? 0) > 0 && (x.max() ?? 0) >= 100 * (x.min() ?? 1)
-    }
-    return chart
+    return series.contains { !$0.points.isEmpty } ? (series, xLabel) : nil
   }
 
   private func curves(
@@ -128,11 +139,11 @@ struct ExperimentReport {
     return curves.map { curve in
       var series = SVGChart.Series(name: curve.name, points: [])
       for (i, mean) in curve.mean.enumerated() {
-        guard let mean, Self.isShown(mean) else { continue }
+        guard let mean else { continue }
         let x = Double(i + first)
         series.points.append((x, mean))
         if curve.low.indices.contains(i), curve.high.indices.contains(i), let low = curve.low[i],
-          let high = curve.high[i], Self.isShown(low)
+          let high = curve.high[i]
         {
           series.band.append((x, low, high))
         }
@@ -150,7 +161,7 @@ struct ExperimentReport {
     var series: [SVGChart.Series] = []
     for evaluation in shown {
       guard let recipe = experiment.runs.first(where: { $0.name == evaluation.name })?.recipe,
-        let x = Self.value(of: key, in: recipe), let y = evaluation.error(at: place), Self.isShown(y)
+        let x = Self.value(of: key, in: recipe), let y = evaluation.error(at: place)
       else { continue }
       let name = lines.map { "\($0) \(recipe.yamlValues[$0] ?? "")" } ?? "error, \(place)"
       let index =
@@ -172,14 +183,14 @@ struct ExperimentReport {
   }
 
   /// The chart's numbers: at most about twenty rows.
-  private func table(_ chart: SVGChart) -> TextTable {
-    var table = TextTable(header: [chart.xLabel] + chart.series.map(\.name))
-    let all = Set(chart.series.flatMap { $0.points.map(\.x) }).sorted()
+  private func table(_ series: [SVGChart.Series], _ xLabel: String) -> TextTable {
+    var table = TextTable(header: [xLabel] + series.map(\.name))
+    let all = Set(series.flatMap { $0.points.map(\.x) }).sorted()
     for (row, x) in all.enumerated()
     where all.count <= 24 || row == all.count - 1 || row % ((all.count + 19) / 20) == 0 {
       table.add(
         [Self.number(x)]
-          + chart.series.map { series in
+          + series.map { series in
             series.points.first { $0.x == x }.map { Self.number($0.y) } ?? ""
           })
     }
@@ -187,6 +198,8 @@ struct ExperimentReport {
   }
 
   static func number(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : String(format: "%.4g", value)
+    abs(value) < 1e-5
+      ? "0"
+      : value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : String(format: "%.4g", value)
   }
 }

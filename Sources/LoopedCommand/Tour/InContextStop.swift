@@ -24,7 +24,7 @@ struct InContextStop: TourStop {
         loops: evaluation.trainedLoops, layers: 1, width: evaluator.run.recipe.width,
         parameters: evaluation.parameters, checkedAgainst: "unseen prompts", seconds: seconds + measuring))
     section.paragraph(
-      "The prompt holds points of a function the network has never seen; it predicts the next one. One layer, applied 15 "
+      "The prompt holds points of a function the network has never seen; it predicts the next one. One layer, applied 30 "
         + "times, has learned to do what least squares does – below, beside it and others, on prompts it was not trained on."
     )
     let report = EvaluationReport([evaluation])
@@ -37,7 +37,7 @@ struct InContextStop: TourStop {
     defer { try? FileManager.default.removeItem(atPath: path) }
     try AtomicFile.write([PackageResources.linear_looped_small_safetensors], to: path)
     var evaluator = Evaluator(try TrainingRun.load(path))
-    evaluator.prompts = 512
+    (evaluator.prompts, evaluator.shifts, evaluator.loops) = (512, [], 60)
     return evaluator
   }
 
