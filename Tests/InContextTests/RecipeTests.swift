@@ -92,7 +92,8 @@ import TextFiles
       .deletingLastPathComponent().appendingPathComponent(
         "Examples/InContext/linear-looped-small.safetensors"
       ).path
-    let run = try TrainingRun.load(path, settings: ["evaluation.prompts=512", "evaluation.shifts=", "seed=7"])
+    let run = try TrainingRun.load(
+      path, settings: ["evaluation.prompts=512", "evaluation.shifts=", "seed=7"])
     #expect(run.trainedSteps == 12_000)
     let evaluation = try #require(Evaluator(run).evaluate())
     let curves = evaluation.parts[0].curves
