@@ -29,8 +29,10 @@ import TextFiles
       - {name: a, recipe: r/x.yaml}
       - {name: "b, wide", recipe: r/x.yaml, set: {model.width: 128, evaluation.shifts: [skewed, "noise:1"]}}
     table: [context 3, loops 4, skewed 2]
+    probes: {runs: [a], steps: 5}
     figures:
       - {name: one, over: loops, runs: [a]}
+      - {name: three, over: probe-moment}
       - {name: two, title: "By width", over: model.width, at: context 3, lines: task.noise}
     claims:
       - says: wide is better
@@ -45,8 +47,9 @@ import TextFiles
       experiment.runs[1].recipe.width == 128 && experiment.runs[1].recipe.shifts == ["skewed", "noise:1"])
     #expect(experiment.places.map(\.description) == ["context 3", "loops 4", "skewed 2"])
     #expect(experiment.figures[0].axis == .loops && experiment.figures[0].title == "one")
-    #expect(experiment.figures[1].axis == .key("model.width", at: Place("context 3")!, lines: "task.noise"))
+    #expect(experiment.figures[2].axis == .key("model.width", at: Place("context 3")!, lines: "task.noise"))
     #expect(experiment.claims[0].comparisons.count == 2)
+    #expect(experiment.probes?.runs == ["a"] && experiment.probes?.steps == 5)
     // What does not change training does not change the folder.
     #expect(experiment.runs.map(\.folder) == ["x", "x,model.width=128"])
   }
@@ -88,6 +91,8 @@ import TextFiles
     #expect(try holds("a @ loops 2 < 0.31") == true)
     #expect(try holds("2 * a @ loops 1 > 1.7") == true)
     #expect(try holds("a @ skewed 2 > 0.99") == true)
+    #expect(try holds("a @ context least < 0.21") == true)
+    #expect(try holds("b, c @ loops last < 0.21") == true)
     // What was not measured neither holds nor differs.
     #expect(try holds("a @ context 3 < 1") == nil)
     #expect(try holds("a @ loops 0 < 1") == nil)
@@ -123,6 +128,9 @@ import TextFiles
     #expect(error(run + "claims: [{says: x, that: [a is good]}]\n")?.hint?.contains("for example") == true)
     #expect(
       error(run + "claims: [{says: x, that: [b @ context 1 < 1]}]\n")?.message.contains("no run") == true)
+    #expect(error(run + "probes: {runs: [b]}\n")?.message.contains("no run") == true)
+    #expect(error(run + "probes: {runs: [a], steps: 0}\n")?.message.contains("1 to") == true)
+    #expect(error(run + "probes: {loops: 4}\n")?.hint?.contains("batch") == true)
     #expect(error("runs: [a\n") != nil && error("- a\n") != nil && error("\t:\n") != nil)
   }
 

@@ -1,21 +1,44 @@
 import Foundation
 
-/// Where a curve is read: a kind of prompts, or the loop curve, and an index into it.
+/// Where a curve is read: a kind of prompts, the loop curve or a probe's, and where in it.
 public struct Place: Equatable, Sendable, CustomStringConvertible {
-  /// "context" in distribution, "loops", or the name of a shift.
+  public enum Position: Equatable, Sendable {
+    /// Points in the context, loops, or the depth of a probe.
+    case at(Int)
+    case last
+    /// Where the curve is lowest.
+    case least
+  }
+  /// "context" in distribution, "loops", the name of a shift, or that of a probe's part.
   public var part: String
-  /// Points in the context, or loops.
-  public var index: Int
+  public var position: Position
 
-  public var description: String { "\(part) \(index)" }
+  public var description: String {
+    switch position {
+    case .at(let index): "\(part) \(index)"
+    case .last: "\(part) last"
+    case .least: "\(part) least"
+    }
+  }
 
-  /// Reads "context 10", "loops 60", "scale-x:2 10".
+  /// Reads "context 10", "loops 60", "scale-x:2 10", "probe-least-squares last", "loops least".
   public init?(_ text: some StringProtocol) {
     let words = text.split(separator: " ")
-    guard words.count == 2, let index = Int(words[1]), (0...1_000_000).contains(index) else { return nil }
-    self.part = String(words[0])
-    self.index = index
-    guard part == "context" || part == "loops" || DistributionShift(name: part) != nil else { return nil }
+    guard words.count == 2 else { return nil }
+    part = String(words[0])
+    switch words[1] {
+    case "last": position = .last
+    case "least": position = .least
+    default:
+      guard let index = Int(words[1]), (0...1_000_000).contains(index) else { return nil }
+      position = .at(index)
+    }
+    guard Self.isPart(part) else { return nil }
+  }
+
+  static func isPart(_ name: String) -> Bool {
+    name == "context" || name == "loops" || DistributionShift(name: name) != nil
+      || ProbeTarget.allCases.contains { $0.partName == name }
   }
 }
 
@@ -109,8 +132,13 @@ extension Evaluation {
   public func error(at place: Place, of curve: String? = nil) -> Double? {
     let curves = curves(part: place.part)
     let chosen = curve.map { name in curves.dropFirst().first { $0.name == name } } ?? curves.first
-    let index = place.part == "loops" ? place.index - 1 : place.index
-    guard let mean = chosen?.mean, mean.indices.contains(index) else { return nil }
-    return mean[index]
+    guard let mean = chosen?.mean else { return nil }
+    switch place.position {
+    case .last: return mean.last ?? nil
+    case .least: return mean.compactMap(\.self).min()
+    case .at(let number):
+      let index = place.part == "loops" ? number - 1 : number
+      return mean.indices.contains(index) ? mean[index] : nil
+    }
   }
 }

@@ -33,7 +33,7 @@ extension Experiment {
     let reader = try ExperimentReader(source: source, file: file)
     var (name, setting) = ("", "")
     var (runs, places, figures, claims) = ([Run](), [Place](), [Figure](), [Claim]())
-    var (runNodes, figureNodes, claimNodes) = ([Node](), [Node](), [Node]())
+    var (runNodes, figureNodes, claimNodes, probeNode) = ([Node](), [Node](), [Node](), Node?.none)
     try reader.mapping(reader.root, "an experiment") { key, keyNode, value in
       switch key {
       case "name": name = try reader.word(value, key)
@@ -47,7 +47,10 @@ extension Experiment {
         }
       case "figures": figureNodes = try reader.list(value, key)
       case "claims": claimNodes = try reader.list(value, key)
-      default: throw reader.unknown(keyNode, key, ["name", "setting", "runs", "table", "figures", "claims"])
+      case "probes": probeNode = value
+      default:
+        throw reader.unknown(
+          keyNode, key, ["name", "setting", "runs", "table", "figures", "claims", "probes"])
       }
     }
     guard !runNodes.isEmpty, runNodes.count <= Self.runLimit else {
@@ -61,8 +64,40 @@ extension Experiment {
       throw reader.error(figureNodes[0], "two figures have the same name")
     }
     for node in claimNodes { claims.append(try Self.claim(node, reader, names)) }
+    let probes = try probeNode.map { try Self.probes($0, reader, names) }
     self.init(
-      name: name, setting: setting, runs: runs, places: places, figures: figures, claims: claims)
+      name: name, setting: setting, runs: runs, places: places, figures: figures, claims: claims,
+      probes: probes)
+  }
+
+  private static func probes(_ node: Node, _ reader: ExperimentReader, _ names: Set<String>) throws -> Probes
+  {
+    var probes = Probes(runs: [])
+    func number(_ node: Node, _ key: String, _ range: ClosedRange<Int>) throws -> Int {
+      guard let number = Int(try reader.word(node, key)), range.contains(number) else {
+        throw reader.error(node, "\(key) is \(range.lowerBound) to \(range.upperBound)")
+      }
+      return number
+    }
+    try reader.mapping(node, "'probes'") { key, keyNode, value in
+      switch key {
+      case "runs": probes.runs = try runNames(value, reader, names)
+      case "steps": probes.steps = try number(value, key, 1...1_000_000)
+      case "batch": probes.batch = try number(value, key, 2...65_536)
+      default: throw reader.unknown(keyNode, key, ["runs", "steps", "batch"])
+      }
+    }
+    return probes
+  }
+
+  private static func runNames(
+    _ node: Node, _ reader: ExperimentReader, _ names: Set<String>
+  ) throws -> [String] {
+    try reader.list(node, "runs").map { node in
+      let run = try reader.word(node, "runs")
+      guard names.contains(run) else { throw reader.error(node, "no run is named '\(run.prefix(60))'") }
+      return run
+    }
   }
 
   private static func noPlace(_ text: String) -> String {
@@ -112,7 +147,7 @@ extension Experiment {
           over == "loops" || over == "context" || keys.contains(over) || DistributionShift(name: over) != nil
         else {
           throw reader.error(
-            value, "'\(over.prefix(60))' is neither context, loops, a shift nor a key of recipes")
+            value, "'\(over.prefix(60))' is neither context, loops, a shift, a probe nor a key of recipes")
         }
       case "at":
         let text = try reader.word(value, key)
@@ -124,11 +159,7 @@ extension Experiment {
           throw reader.error(value, "'\(lines!.prefix(60))' is no key of recipes")
         }
       case "runs":
-        runs = try reader.list(value, key).map { node in
-          let run = try reader.word(node, key)
-          guard names.contains(run) else { throw reader.error(node, "no run is named '\(run.prefix(60))'") }
-          return run
-        }
+        runs = try runNames(value, reader, names)
       case "baselines": baselines = try reader.list(value, key).map { try reader.word($0, key) }
       default:
         throw reader.unknown(keyNode, key, ["name", "title", "over", "at", "lines", "runs", "baselines"])

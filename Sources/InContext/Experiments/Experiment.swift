@@ -38,6 +38,16 @@ public struct Experiment: Equatable, Sendable {
     public var baselines: [String]
   }
 
+  /// Probing of the hidden states of some runs.
+  public struct Probes: Equatable, Sendable {
+    /// Names of runs.
+    public var runs: [String]
+    /// Steps of training of the probes.
+    public var steps = 1000
+    /// Prompts per step.
+    public var batch = 256
+  }
+
   public var name: String
   /// How the runs are set up, and where that is not as in the paper.
   public var setting: String
@@ -46,6 +56,7 @@ public struct Experiment: Equatable, Sendable {
   public var places: [Place]
   public var figures: [Figure]
   public var claims: [Claim]
+  public var probes: Probes?
 }
 
 extension Recipe {

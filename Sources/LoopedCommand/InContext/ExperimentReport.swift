@@ -94,7 +94,8 @@ struct ExperimentReport {
       return series
     }
     var chart = SVGChart(
-      title: figure.title, xLabel: xLabel, yLabel: "error / error of zero", logarithmicY: true, series: shown)
+      title: figure.title, xLabel: xLabel, yLabel: "error / error of zero", logarithmicY: xLabel != "depth",
+      series: shown)
     chart.movesLegend = true
     if case .key = figure.axis {
       let x = shown.flatMap { $0.points.map(\.x) }
@@ -112,7 +113,7 @@ struct ExperimentReport {
     switch figure.axis {
     case .context(let part):
       series = curves(shown, part: part, baselines: figure.baselines, first: 0)
-      xLabel = "points in the context"
+      xLabel = ProbeTarget.allCases.contains { $0.partName == part } ? "depth" : "points in the context"
     case .loops:
       series = curves(shown, part: "loops", baselines: figure.baselines, first: 1)
       xLabel = "loops"

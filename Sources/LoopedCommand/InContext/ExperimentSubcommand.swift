@@ -49,7 +49,8 @@ struct ExperimentSubcommand: ParsableCommand {
     } else {
       evaluations = []
       for run in experiment.runs {
-        if let evaluation = try measure(run) { evaluations.append(evaluation) }
+        let probes = experiment.probes.flatMap { $0.runs.contains(run.name) ? $0 : nil }
+        if let evaluation = try measure(run, probes: probes) { evaluations.append(evaluation) }
       }
       try AtomicFile.write([Array(try Self.json(evaluations).utf8)], to: results)
     }
@@ -64,7 +65,7 @@ struct ExperimentSubcommand: ParsableCommand {
   }
 
   /// Trains what is left to train of a run, and measures it. `nil`: not trained, and not to be.
-  private func measure(_ wanted: Experiment.Run) throws -> Evaluation? {
+  private func measure(_ wanted: Experiment.Run, probes: Experiment.Probes?) throws -> Evaluation? {
     let folder = runs + "/" + wanted.folder
     let checkpoint = TrainingSession.checkpoint(in: folder)
     let exists = FileManager.default.fileExists(atPath: checkpoint)
@@ -94,7 +95,21 @@ struct ExperimentSubcommand: ParsableCommand {
     bar.finish()
     guard var evaluation else { throw ExitCode(130) }
     evaluation.name = wanted.name
+    if let probes { evaluation.parts += try probe(run, probes).evaluationParts }
     return evaluation
+  }
+
+  private func probe(_ run: TrainingRun, _ probes: Experiment.Probes) throws -> Probing {
+    var prober = try Prober(run)
+    (prober.steps, prober.batch) = (probes.steps, probes.batch)
+    var bar = ProgressBar(total: 2 * probes.steps, what: "steps of probes")
+    let probing = try prober.probe { done in
+      bar.update(done)
+      return !Interrupt.isRequested
+    }
+    bar.finish()
+    guard let probing else { throw ExitCode(130) }
+    return probing
   }
 
   /// One run a line, numbers to five digits: what `looped icl plot` reads.
