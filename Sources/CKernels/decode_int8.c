@@ -1,4 +1,5 @@
-// Weights of eight bits: tiles made, read back, and multiplied with quantised activations.
+// Weights of eight bits: tiles made, read back, and (slowly) multiplied with quantised activations.
+#ifndef LANES
 #include "products.h"
 
 size_t ck_int8_tile_bytes(ptrdiff_t columns) {
@@ -13,43 +14,50 @@ static uint16_t scale_for(float top) {
   return scale;
 }
 
-void ck_int8_pack(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *tile) {
-  uint8_t *const out = tile;
-  const ptrdiff_t groups = groups_of(columns);
-  int8_clear(out, groups);
+static void pack_group(const float *x, ptrdiff_t count, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
+  float top = 0;
+  bool finite = true;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float size = fabsf(x[i]);
+    finite = finite && size <= 3.4028235e38f;
+    top = size > top ? size : top;
+  }
+  const uint16_t half = finite ? scale_for(top) : half_of_float(NAN);
+  const float scale = float_of_half(half);
+  store_u16(tile + int8_scale_at(group, row), half);
+  // A scale that is zero, infinite or NaN leaves the weights zero; infinity and NaN show in the product.
+  if (!(scale > 0 && scale <= 65504)) return;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float q = nearbyintf(x[i] / scale);
+    tile[int8_byte_at(row, group * CK_GROUP + i)] = (uint8_t)((int)(q > 127 ? 127 : q < -127 ? -127 : q) + 128);
+  }
+}
+
+static void unpack_group(const uint8_t *tile, ptrdiff_t row, ptrdiff_t group, ptrdiff_t count, float *y) {
+  const float scale = float_of_half(load_u16(tile + int8_scale_at(group, row)));
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = scale * (float)(tile[int8_byte_at(row, group * CK_GROUP + i)] - 128);
+}
+
+static ptrdiff_t values_in(ptrdiff_t group, ptrdiff_t columns) {
+  const ptrdiff_t left = columns - group * CK_GROUP;
+  return left < CK_GROUP ? left : CK_GROUP;
+}
+
+static void int8_pack_scalar(const float *x, ptrdiff_t rows, ptrdiff_t columns, uint8_t *tile) {
+  int8_clear(tile, groups_of(columns));
   for (ptrdiff_t r = 0; r < rows; r++)
-    for (ptrdiff_t g = 0; g < groups; g++) {
-      const ptrdiff_t first = g * CK_GROUP, end = first + CK_GROUP < columns ? first + CK_GROUP : columns;
-      const float *const row = x + r * columns;
-      float top = 0;
-      bool finite = true;
-      for (ptrdiff_t c = first; c < end; c++) {
-        const float size = fabsf(row[c]);
-        finite = finite && size <= 3.4028235e38f;
-        top = size > top ? size : top;
-      }
-      const uint16_t half = finite ? scale_for(top) : half_of_float(NAN);
-      const float scale = float_of_half(half);
-      store_u16(out + int8_scale_at(g, r), half);
-      // A scale that is zero, infinite or NaN leaves the weights zero; infinity and NaN show in the product.
-      if (!(scale > 0 && scale <= 65504)) continue;
-      for (ptrdiff_t c = first; c < end; c++) {
-        const float q = nearbyintf(row[c] / scale);
-        out[int8_byte_at(r, c)] = (uint8_t)((int)(q > 127 ? 127 : q < -127 ? -127 : q) + 128);
-      }
-    }
+    for (ptrdiff_t g = 0; g < groups_of(columns); g++)
+      pack_group(x + r * columns + g * CK_GROUP, values_in(g, columns), tile, r, g);
 }
 
-void ck_int8_unpack(const void *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y) {
-  const uint8_t *const in = tile;
-  for (ptrdiff_t r = first; r < first + rows; r++)
-    for (ptrdiff_t c = 0; c < columns; c++)
-      y[(r - first) * columns + c] = float_of_half(load_u16(in + int8_scale_at(c / CK_GROUP, r))) *
-                           (float)(in[int8_byte_at(r, c)] - 128);
+static void int8_unpack_scalar(const uint8_t *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y) {
+  for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t g = 0; g < groups_of(columns); g++)
+      unpack_group(tile, first + r, g, values_in(g, columns), y + r * columns + g * CK_GROUP);
 }
 
-void ck_int8_product_scalar(const uint8_t *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
-                            ptrdiff_t rows, ptrdiff_t columns) {
+void ck_int8_product_scalar(const uint8_t *tiles, const ck_activations *x, ptrdiff_t batch, float *y,
+                            ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns) {
   const ptrdiff_t groups = groups_of(columns);
   const size_t tile_bytes = ck_int8_tile_bytes(columns);
   for (ptrdiff_t first = 0; first < batch; first += CK_CHUNK) {
@@ -71,7 +79,74 @@ void ck_int8_product_scalar(const uint8_t *tiles, const ck_activations *x, ptrdi
   }
 }
 
+#define FAMILY "decode_int8.c"
+#include "each_level.h"
+
+void ck_int8_pack(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *tile) {
+  DISPATCH(int8_pack, x, rows, columns, tile)
+}
+void ck_int8_unpack(const void *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y) {
+  DISPATCH(int8_unpack, tile, first, rows, columns, y)
+}
 void ck_int8_multiply(const void *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
                       ptrdiff_t rows, ptrdiff_t columns) {
   FASTEST(ck_int8_product)(tiles, x, batch, y, y_stride, rows, columns);
 }
+
+#else
+#include "sixteen.h"
+
+// Whole groups; bit by bit what pack_group does.
+static void AT(int8_pack)(const float *x, ptrdiff_t rows, ptrdiff_t columns, uint8_t *tile) {
+  typedef int32_t i16 __attribute__((vector_size(64)));
+  typedef uint8_t u8 __attribute__((vector_size(16)));
+  int8_clear(tile, groups_of(columns));
+  for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t g = 0; g < groups_of(columns); g++) {
+      const float *const from = x + r * columns + g * CK_GROUP;
+      if (values_in(g, columns) < CK_GROUP) {
+        pack_group(from, values_in(g, columns), tile, r, g);
+        continue;
+      }
+      const v16 low = load16(CK_F32, from, 0), high = load16(CK_F32, from, 16);
+      const i16 sizes = __builtin_elementwise_max((i16)low & 0x7fffffff, (i16)high & 0x7fffffff);
+      const int32_t bits = __builtin_reduce_max(sizes);
+      const uint16_t half = bits < 0x7f800000 ? scale_for(float_of_bits((uint32_t)bits)) : half_of_float(NAN);
+      const float scale = float_of_half(half);
+      store_u16(tile + int8_scale_at(g, r), half);
+      if (!(scale > 0 && scale <= 65504)) continue;
+      uint8_t bytes[CK_GROUP];
+      for (int part = 0; part < 2; part++) {
+        const v16 most = (v16){0} + 127.0f;
+        v16 q = __builtin_elementwise_rint((part ? high : low) / scale);
+        q = __builtin_elementwise_min(__builtin_elementwise_max(q, -most), most);
+        const u8 b = __builtin_convertvector(__builtin_convertvector(q, i16) + 128, u8);
+        memcpy(bytes + 16 * part, &b, 16);
+      }
+      uint8_t *const to = tile + int8_byte_at(r, g * CK_GROUP);
+      for (int step = 0; step < CK_GROUP / 4; step++) memcpy(to + step * CK_TILE * 4, bytes + 4 * step, 4);
+    }
+}
+
+static void AT(int8_unpack)(const uint8_t *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y) {
+  for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t g = 0; g < groups_of(columns); g++) {
+      float *const to = y + r * columns + g * CK_GROUP;
+      if (values_in(g, columns) < CK_GROUP) {
+        unpack_group(tile, first + r, g, values_in(g, columns), to);
+        continue;
+      }
+      const uint8_t *const from = tile + int8_byte_at(first + r, g * CK_GROUP);
+      uint32_t words[CK_GROUP / 4];
+      for (int step = 0; step < CK_GROUP / 4; step++) {
+        memcpy(&words[step], from + step * CK_TILE * 4, 4);
+        words[step] ^= 0x80808080;
+      }
+      const float scale = float_of_half(load_u16(tile + int8_scale_at(g, first + r)));
+      store16(to, scale * load16(CK_S8, words, 0));
+      store16(to + 16, scale * load16(CK_S8, words, 16));
+    }
+}
+
+#include "sixteen_end.h"
+#endif

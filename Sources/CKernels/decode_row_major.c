@@ -123,7 +123,7 @@ INLINE void block(const int format, const int height, const int width, const uin
 INLINE void batch_of(const int format, const int height, const int width, const uint8_t *w, const float *x,
                      ptrdiff_t stride, float *y, ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns) {
   const ptrdiff_t row_bytes = columns * (format == CK_F32 ? 4 : 2);
-  // Not neighbouring rows: `height` long streams, which the processor fetches ahead, where short ones end with every row.
+  // Not neighbouring rows: `height` long streams, which the processor fetches ahead; short ones end with every row.
   const ptrdiff_t part = rows / height;
   for (ptrdiff_t r = 0; r < part; r++)
     block(format, height, width, w + r * row_bytes, part * row_bytes, x, stride, y + r, part, y_stride, columns);

@@ -1,4 +1,5 @@
 // Arrays of f16 and bf16 to f32 and back.
+#ifndef LANES
 #include "half.h"
 #include "kernels.h"
 
@@ -15,15 +16,38 @@ void ck_floats_store(ck_float format, const float *x, void *y, ptrdiff_t count) 
   }
 }
 
-void ck_floats_load(ck_float format, const void *x, float *y, ptrdiff_t count) {
+static void floats_load_scalar(ck_float format, const void *x, float *y, ptrdiff_t count) {
   const uint8_t *const in = x;
-  switch (format) {
-  case CK_F32: memcpy(y, x, (size_t)count * 4); break;
-  case CK_F16:
-    for (ptrdiff_t i = 0; i < count; i++) y[i] = float_of_half(load_u16(in + 2 * i));
-    break;
-  case CK_BF16:
-    for (ptrdiff_t i = 0; i < count; i++) y[i] = float_of_brain(load_u16(in + 2 * i));
-    break;
+  for (ptrdiff_t i = 0; i < count; i++)
+    y[i] = format == CK_F16 ? float_of_half(load_u16(in + 2 * i)) : float_of_brain(load_u16(in + 2 * i));
+}
+
+#define FAMILY "float_formats.c"
+#include "each_level.h"
+
+static void floats_load(ck_float format, const void *x, float *y, ptrdiff_t count) {
+  DISPATCH(floats_load, format, x, y, count)
+}
+
+void ck_floats_load(ck_float format, const void *x, float *y, ptrdiff_t count) {
+  if (format == CK_F32) {
+    memcpy(y, x, (size_t)count * 4);
+  } else {
+    floats_load(format, x, y, count);
   }
 }
+
+#else
+#include "sixteen.h"
+
+static void AT(floats_load)(ck_float format, const void *x, float *y, ptrdiff_t count) {
+  ptrdiff_t i = 0;
+  if (format == CK_F16)
+    for (; i + 16 <= count; i += 16) store16(y + i, load16(CK_F16, x, i));
+  else
+    for (; i + 16 <= count; i += 16) store16(y + i, load16(CK_BF16, x, i));
+  floats_load_scalar(format, (const uint8_t *)x + 2 * i, y + i, count - i);
+}
+
+#include "sixteen_end.h"
+#endif

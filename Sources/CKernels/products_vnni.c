@@ -91,7 +91,7 @@ INLINE void int4_block(const int tiles, const int width, const uint8_t *tile, si
       block(1, width, t + (size_t)i * bytes, 0, x, y + i * CK_TILE, y_stride, 0, rows - i * CK_TILE, groups);          \
     break;                                                                                                           \
   }
-#define PRODUCT(name, block, wide, tile_bytes)                                                                             \
+#define PRODUCT(name, block, wide, tile_bytes)                                                                       \
   void name(const uint8_t *t, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride, ptrdiff_t rows,  \
             ptrdiff_t columns) {                                                                                     \
     const ptrdiff_t groups = groups_of(columns);                                                                     \

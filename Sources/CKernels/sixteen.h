@@ -11,6 +11,7 @@ typedef float v16 __attribute__((vector_size(64)));
 
 #define load16 AT(load_sixteen)
 #define load16_part AT(load_sixteen_part)
+#define store16 AT(store_sixteen)
 #define fma16 AT(fma_sixteen)
 #define sum16 AT(sum_sixteen)
 
@@ -35,6 +36,7 @@ INLINE v16 load16_part(const int format, const void *p, ptrdiff_t i, ptrdiff_t n
   memcpy(values, (const char *)p + (size_t)i * size, (size_t)n * size);
   return load16(format, values, 0);
 }
+INLINE void store16(float *p, v16 v) { memcpy(p, &v, sizeof v); }
 INLINE v16 fma16(v16 a, v16 b, v16 c) { return __builtin_elementwise_fma(a, b, c); }
 INLINE float sum16(v16 v) {
   typedef float v8 __attribute__((vector_size(32)));

@@ -38,6 +38,12 @@ enum Benchmarks {
       ).run()
       try result.write(to: folder, markdown: LanguageBenchmark.markdown(result), charts: [:])
     }
+    if wants("decode") {
+      print("decode")
+      let result = DecodeBenchmark(repetitions: isQuick ? 3 : 15, layers: isQuick ? 2 : 4).run()
+      try result.write(to: folder, markdown: DecodeBenchmark.markdown(result), charts: [:])
+      print(DecodeBenchmark.markdown(result))
+    }
     print("results are in \(folder.path)")
   }
 }

@@ -74,6 +74,8 @@ public final class WeightMatrix: Sendable {
   public func dequantize(rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows, "rows \(rows) of \(self.rows)")
     guard !rows.isEmpty else { return }
+    // The kernels see an address alone, which does not keep the bytes.
+    defer { withExtendedLifetime(self) {} }
     switch format {
     case .float32, .float16, .bfloat16:
       ck_floats_load(format.kernelFormat, address(ofRow: rows.lowerBound), output, rows.count * columns)
