@@ -24,18 +24,20 @@ extension LoopExecutor {
     }
   }
 
-  /// Rows one by one: what a row computes depends on its own cells alone.
+  /// Rows one by one: what a row computes depends on its own cells alone. All rows of a head follow each other, so that
+  /// rows of one sequence find its keys and values in the cache.
   private func attendRows(_ range: Range<Int>, _ rows: [LoopRow], layer: Int) {
     let heads = model.configuration.heads
     // Work that is done before a second thread wakes up is done by one.
     let isSmall = range.count * heads * scratch.longestView * model.configuration.headSize < 50_000
     if isSmall {
       for item in 0..<range.count * heads {
-        attendHead(item % heads, range.lowerBound + item / heads, rows, layer: layer, worker: 0)
+        attendHead(item / range.count, range.lowerBound + item % range.count, rows, layer: layer, worker: 0)
       }
     } else {
       pool.run(range.count * heads) { item, worker in
-        attendHead(item % heads, range.lowerBound + item / heads, rows, layer: layer, worker: worker)
+        attendHead(
+          item / range.count, range.lowerBound + item % range.count, rows, layer: layer, worker: worker)
       }
     }
   }
