@@ -79,7 +79,7 @@ struct LanguageBenchmark {
     {
       peers.append(("PyTorch", peer))
     }
-    defer { peers.forEach { $0.peer.stop() } }
+    defer { for (_, peer) in peers { peer.stop() } }
     let model = LanguageModel.random(configuration, format: format)
     let executor = LoopExecutor(model)
     var values: [String: [Double]] = [:]
