@@ -143,9 +143,7 @@ extension Experiment {
       case "title": title = try reader.word(value, key)
       case "over":
         over = try reader.word(value, key)
-        guard
-          over == "loops" || over == "context" || keys.contains(over) || DistributionShift(name: over) != nil
-        else {
+        guard keys.contains(over) || Place.isPart(over) else {
           throw reader.error(
             value, "'\(over.prefix(60))' is neither context, loops, a shift, a probe nor a key of recipes")
         }
