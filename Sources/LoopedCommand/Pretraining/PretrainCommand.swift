@@ -11,7 +11,7 @@ struct PretrainCommand: ParsableCommand {
     discussion: """
       A recipe in Recipes/ says everything about a run; --set changes any of its keys:
 
-        looped pretrain Recipes/king-james-bible.yaml -o runs/kjv
+        looped pretrain Recipes/Pretraining/king-james-bible.yaml -o runs/kjv
         looped pretrain --resume runs/kjv
         looped pretrain --data book.txt -o runs/book --set training.steps=2000
         looped pretrain --stage gate --start runs/kjv/model --data book.txt -o runs/kjv-gate
