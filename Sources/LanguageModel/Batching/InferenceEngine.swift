@@ -127,8 +127,9 @@ public final class InferenceEngine {
   }
 
   /// The keys and values of a request that kept them, and the tokens they belong to: prompt and answer but for the
-  /// answer's last token, which is the first one of what follows. Can be had once, when the request has finished; they
-  /// count as reserved until then.
+  /// answer's last token, which is the first one of what follows.
+  /// - Returns: `nil` unless the request has finished, if they were taken before, and if they had to make room for
+  ///   another request.
   public func takeCache(of id: RequestID) -> (cache: KVCache, tokens: [TokenID])? {
     kept.removeValue(forKey: id)
   }
@@ -164,9 +165,14 @@ public final class InferenceEngine {
 
   /// Takes in waiting requests in their order. One that does not fit yet keeps its place: none overtakes it.
   private func admit(_ events: inout [InferenceEvent]) {
-    while let next = waiting.first, running.count < settings.maximumRequests,
-      reservedBytes + next.reservedBytes <= settings.memoryLimit
-    {
+    while let next = waiting.first, running.count < settings.maximumRequests {
+      // Kept caches make room, the oldest first.
+      while reservedBytes + next.reservedBytes > settings.memoryLimit,
+        let oldest = kept.keys.min(by: { $0.number < $1.number })
+      {
+        kept[oldest] = nil
+      }
+      guard reservedBytes + next.reservedBytes <= settings.memoryLimit else { return }
       running.append(waiting.removeFirst())
       if next.request.settings.maximumTokens == 0 {
         events.append(finish(next, .maximumTokens))

@@ -68,7 +68,7 @@ public struct Sampler {
       return values.withUnsafeBufferPointer { Self.top($0.baseAddress!, count: vocabularySize) }
     }
     filter()
-    return draw(index: index)
+    return leaders(1, index: index)[0].token
   }
 
   /// What a draft names.
@@ -86,24 +86,27 @@ public struct Sampler {
   public mutating func rank(
     _ logits: UnsafePointer<Float>, index: Int, history: some BidirectionalCollection<TokenID>, count: Int
   ) -> Ranking {
-    let first = pick(logits, index: index, history: history)
     let wanted = max(count, 2)
     var ranked: [(token: TokenID, score: Float)]
-    if settings.temperature > 0 {
-      let scores = candidates.map { Float(score($0, index: index)) }
-      ranked = scores.withUnsafeBufferPointer { scores in
-        scores.baseAddress.map { Self.largest(wanted, of: $0, count: scores.count) } ?? []
-      }.map { (candidates[Int($0)], scores[Int($0)]) }
-    } else if isPlain {
+    if isPlain {
       ranked = Self.largest(wanted, of: logits, count: vocabularySize).map { ($0, logits[Int($0)]) }
     } else {
-      ranked = values.withUnsafeBufferPointer {
-        Self.largest(wanted, of: $0.baseAddress!, count: vocabularySize)
-      }.map { ($0, values[Int($0)]) }
+      adjust(logits, history)
+      if settings.temperature > 0 {
+        filter()
+        ranked = leaders(wanted, index: index).map { ($0.token, Float($0.score)) }
+      } else {
+        ranked = values.withUnsafeBufferPointer {
+          Self.largest(wanted, of: $0.baseAddress!, count: vocabularySize)
+        }.map { ($0, values[Int($0)]) }
+      }
     }
-    let margin = ranked.count > 1 ? ranked[0].score - ranked[1].score : .infinity
-    ranked.removeAll { $0.token == first }
-    return Ranking(tokens: [first] + ranked.prefix(count - 1).map(\.token), margin: margin)
+    // Where no logit is finite, the choice is what `pick` says.
+    guard let first = ranked.first else {
+      return Ranking(tokens: [pick(logits, index: index, history: history)], margin: .infinity)
+    }
+    let margin = ranked.count > 1 ? first.score - ranked[1].score : .infinity
+    return Ranking(tokens: ranked.prefix(count).map(\.token), margin: margin)
   }
 
   /// Whether the most probable token is taken as it is.
@@ -197,25 +200,38 @@ public struct Sampler {
     }
   }
 
-  private func draw(index: Int) -> TokenID {
-    var (best, bestScore) = (candidates[0], -Double.infinity)
-    for token in candidates {
-      let score = score(token, index: index)
-      if score > bestScore || (score == bestScore && token < best) { (best, bestScore) = (token, score) }
+  /// The candidates with the largest logit and noise together, largest first, lower ids first among equals.
+  ///
+  /// Complexity: one encryption of a counter per candidate. Logarithms are taken only of noise that may be enough:
+  /// a token that is n behind needs u > exp(-exp(-n)), which is more than 1 - exp(-n).
+  private func leaders(_ count: Int, index: Int) -> [(token: TokenID, score: Double)] {
+    var list: [(token: TokenID, score: Double)] = []
+    func consider(_ token: TokenID) {
+      let value = Double(values[Int(token)])
+      let u = Self.uniform(key: key, index: index, token: token)
+      if list.count == count {
+        let behind = min(list[count - 1].score - value, 60)
+        // 2 to the power of -⌊n / ln 2⌋ is no less than exp(-n).
+        let exponent = -Int(behind * 1.442_695_040_888_963_4 - 1e-6)
+        if behind > 0, 1 - u >= Double(sign: .plus, exponent: exponent, significand: 1) { return }
+      }
+      let score = value - log(-log(u))
+      let place = list.firstIndex { ($0.score, token) < (score, $0.token) } ?? list.count
+      guard place < count else { return }
+      list.insert((token, score), at: place)
+      if list.count > count { list.removeLast() }
     }
-    return best
+    // The most probable one first, so that few others come near.
+    guard let top = candidates.max(by: { values[Int($0)] < values[Int($1)] }) else { return [] }
+    consider(top)
+    for token in candidates where token != top { consider(token) }
+    return list
   }
 
-  private func score(_ token: TokenID, index: Int) -> Double {
-    Double(values[Int(token)]) + Self.gumbel(key: key, index: index, token: token)
-  }
-
-  /// A draw of Gumbel's distribution that belongs to this token at this place.
-  static func gumbel(key: UInt64, index: Int, token: TokenID) -> Double {
+  /// A number in (0, 1) that belongs to this token at this place: 52 bits and a half, so that no logarithm is infinite.
+  private static func uniform(key: UInt64, index: Int, token: TokenID) -> Double {
     let counter = UInt64(truncatingIfNeeded: index) << 32 | UInt64(UInt32(bitPattern: token))
-    // In (0, 1): 52 bits and a half, so that neither logarithm is infinite.
-    let u = (Double(RandomStream.block(key: key, counter: counter).0 >> 12) + 0.5) * 0x1p-52
-    return -log(-log(u))
+    return (Double(RandomStream.block(key: key, counter: counter).0 >> 12) + 0.5) * 0x1p-52
   }
 
   /// The largest value's index, the lowest among equals.

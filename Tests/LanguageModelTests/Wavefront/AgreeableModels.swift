@@ -6,8 +6,10 @@ import Tokenization
 enum AgreeableModels {
   /// A random model whose block changes the state by so much: with little change the later loops read nearly what the
   /// first one read, as in a trained model.
-  static func model(change: Float, loops: Int = 4, seed: UInt64 = 11) -> LanguageModel {
-    let random = TinyModels.ouro(loops: loops, seed: seed, contextLength: 256)
+  static func model(
+    change: Float, loops: Int = 4, seed: UInt64 = 11, format: WeightMatrix.Format = .float32
+  ) -> LanguageModel {
+    let random = TinyModels.ouro(loops: loops, seed: seed, format: format, contextLength: 256)
     let layers = random.layers.map { layer in
       var layer = layer
       layer.attentionOutputNorm = layer.attentionOutputNorm?.map { $0 * change }

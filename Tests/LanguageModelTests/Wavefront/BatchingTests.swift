@@ -184,6 +184,19 @@ import Tokenization
     }
   }
 
+  @Test func keptCachesMakeRoom() throws {
+    let token = KVCache(model.configuration).bytesPerToken
+    let engine = InferenceEngine(
+      LoopExecutor(model, pool: AgreeableModels.pool), settings: .init(memoryLimit: 200 * token))
+    let request = InferenceRequest(
+      prompt: TinyModels.tokens(30), settings: GenerationSettings(maximumTokens: 20), keepsCache: true)
+    let ids = try (0..<4).map { _ in try engine.submit(request) }
+    engine.run()
+    #expect(engine.isIdle && engine.reservedBytes <= 200 * token)
+    #expect(engine.takeCache(of: ids[0]) == nil)
+    #expect(engine.takeCache(of: ids[3]) != nil)
+  }
+
   @Test func theContextEnds() throws {
     var request = InferenceRequest(
       prompt: TinyModels.tokens(240), settings: GenerationSettings(maximumTokens: 100),

@@ -43,4 +43,21 @@ import Tokenization
       }
     }
   }
+
+  /// The kernels of every format keep the law that rows do not see each other.
+  @Test(arguments: WeightMatrix.Format.allCases) func everyFormatOfWeights(format: WeightMatrix.Format) throws
+  {
+    let model = AgreeableModels.model(change: 0.2, format: format)
+    for cacheFormat in KVLayout.Format.allCases {
+      var request = InferenceRequest(
+        prompt: TinyModels.tokens(21), settings: GenerationSettings(maximumTokens: 30),
+        cacheFormat: cacheFormat,
+        keepsLogits: true)
+      let wanted = try AgreeableModels.plain(model, request)
+      for rows in [3, 16] {
+        request.drafts = DraftSettings(mode: .fixed, branches: 3, lookup: 4, maximumRows: rows)
+        #expect(try AgreeableModels.answers(model, [request]).answers[0] == wanted, "\(cacheFormat) \(rows)")
+      }
+    }
+  }
 }
