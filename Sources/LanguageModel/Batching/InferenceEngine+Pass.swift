@@ -14,7 +14,7 @@ extension InferenceEngine {
   func decode(_ events: inout [InferenceEvent]) {
     let rows = chooseRows()
     guard !rows.isEmpty else { return }
-    readOut(run(rows).filter { needsReadout($0) })
+    readOut(needingReadout(run(rows)))
     // An answer that ends may make passes of its own.
     let pass = statistics.passes
     for sequence in running where sequence.lastPass == pass { commit(sequence, &events) }
@@ -78,10 +78,20 @@ extension InferenceEngine {
     return leaves
   }
 
-  /// Whether the logits behind this loop are of use.
-  func needsReadout(_ reading: Reading) -> Bool {
+  /// Those whose logits are of use.
+  func needingReadout(_ readings: [Reading]) -> [Reading] {
+    var isShared = readings.contains(where: \.leaves)
+    return readings.filter {
+      let needed = $0.leaves || mayDraft($0, isShared: isShared)
+      isShared = isShared || needed
+      return needed
+    }
+  }
+
+  /// Whether a token that goes on is read out for drafts.
+  /// - Parameter isShared: whether others are read out as well, so that the matrix is read in any case.
+  private func mayDraft(_ reading: Reading, isShared: Bool) -> Bool {
     let (node, sequence) = (reading.node, reading.sequence)
-    if reading.leaves { return true }
     guard sequence.prompt == nil, node.loops >= sequence.drafts.firstLoop else { return false }
     switch sequence.drafts.mode {
     case .off: return false
@@ -89,10 +99,11 @@ extension InferenceEngine {
     case .adaptive:
       // Now and then all loops are read, or their agreement would not be known.
       if node.position % 16 == 0 { return true }
-      let readouts = sequence.agreement.readout
-      let known = node.children.map { sequence.agreement.likelihood(of: $0.token, after: node) }.max() ?? 0
-      let gain = max(readouts[node.loops - 1][0].value - known, 0.05)
-      return node.likelihood * gain * cost.passSeconds(rows: 1) > cost.readoutSeconds
+      let agreement = sequence.agreement
+      let known = node.children.map { agreement.likelihood(of: $0.token, after: node) }.max() ?? 0
+      let gain = node.likelihood * max(agreement.readout[node.loops - 1][0].value - known, 0.05)
+      let price = cost.readoutSeconds * (isShared ? 0.1 : 1) + cost.choiceSeconds
+      return gain * cost.passSeconds(rows: 1) > price
     }
   }
 
@@ -108,10 +119,12 @@ extension InferenceEngine {
     let start = ContinuousClock.now
     executor.logits(readStates.pointer, rows: readings.count, into: logits.pointer)
     cost.noteReadout(seconds: Self.seconds(since: start))
+    let choosing = ContinuousClock.now
     for (i, reading) in readings.enumerated() {
       reading.sequence.statistics.readouts += 1
       interpret(reading, logits.pointer + i * c.vocabularySize)
     }
+    cost.noteChoice(seconds: Self.seconds(since: choosing) / Double(readings.count))
   }
 
   private func interpret(_ reading: Reading, _ logits: UnsafePointer<Float>) {

@@ -268,7 +268,7 @@ public final class InferenceEngine {
     guard !node.isFinished else { return }
     let state = prompt.states.pointer + (prompt.positions.count - 1) * hidden
     let leaves = advance(node, of: sequence, state: state)
-    readOut([Reading(sequence: sequence, node: node, leaves: leaves)].filter { needsReadout($0) })
+    readOut(needingReadout([Reading(sequence: sequence, node: node, leaves: leaves)]))
   }
 
   static func seconds(since start: ContinuousClock.Instant) -> Double {

@@ -67,4 +67,29 @@ import Tokenization
       }
     }
   }
+
+  /// The shortest way to say it: every token's noise, and the largest sum.
+  private func slowPick(_ logits: [Float], seed: UInt64, index: Int) -> TokenID {
+    let key = RandomStream(seed: seed, stream: 0x7361_6d70).state.key
+    let scores = logits.enumerated().map { token, logit in
+      let word = RandomStream.block(key: key, counter: UInt64(index) << 32 | UInt64(token)).0
+      return Double(logit) - log(-log((Double(word >> 12) + 0.5) * 0x1p-52))
+    }
+    return TokenID(scores.indices.max { scores[$0] < scores[$1] } ?? 0)
+  }
+
+  /// Tokens that are passed over could not have won: neither among many that are far behind, nor among equals.
+  @Test func passingOverChangesNothing() {
+    var far = [Float](repeating: -12.1, count: 20_000)
+    far[700] = 0
+    for logits in [far, logits(20_000, seed: 3), [Float](repeating: 2, count: 300)] {
+      for seed in [1, 9] as [UInt64] {
+        var sampler = Sampler(SamplingSettings(temperature: 1, seed: seed), vocabularySize: logits.count)
+        for index in 0..<8 {
+          #expect(
+            sampler.pick(logits, index: index, history: []) == slowPick(logits, seed: seed, index: index))
+        }
+      }
+    }
+  }
 }
