@@ -152,16 +152,18 @@ import TextFiles
     }
   }
 
-  /// Every experiment names recipes that exist and are sound, and its committed results are those of its runs.
+  /// Every experiment names recipes that exist and are sound; where there are results, they are those of its runs.
   @Test func theExperimentsOfTheProjectAreWhole() throws {
     let folder = Self.root.appendingPathComponent("Experiments").path
     let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
     #expect(files.count >= 4)
+    var measured = 0
     for file in files {
       let experiment = try Experiment(path: folder + "/" + file)
       #expect(!experiment.claims.isEmpty && !experiment.figures.isEmpty, "\(file)")
       let results = "\(folder)/\(file.dropLast(5))/results.json"
-      let data = try #require(FileManager.default.contents(atPath: results), "\(results)")
+      guard let data = FileManager.default.contents(atPath: results) else { continue }
+      measured += 1
       let evaluations = try JSONDecoder().decode([Evaluation].self, from: data)
       #expect(!evaluations.isEmpty)
       for evaluation in evaluations {
@@ -177,5 +179,6 @@ import TextFiles
       let report = try String(contentsOfFile: "\(folder)/\(file.dropLast(5))/report.md", encoding: .utf8)
       for claim in experiment.claims { #expect(report.contains(claim.says), "\(file): \(claim.says)") }
     }
+    #expect(measured >= 5)
   }
 }
