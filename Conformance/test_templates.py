@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import random
+import re
 import subprocess
 
 import pytest
@@ -109,11 +110,16 @@ def judge(cases):
     command = [BINARY, "template", "--lines", "--time", str(MOMENT)]
     result = subprocess.run(command, input=text.encode(), capture_output=True)
     assert result.returncode == 0, result.stderr.decode()
+    # A filter's name with a dot is an error that jinja2 finds only where it is rendered.
+    dotted = re.compile(r"\|\s*\w+\s*\.")
     answers = [json.loads(line) for line in result.stdout.decode().split("\n") if line]
     assert len(answers) == len(cases)
     judge_environment = environment()
     rendered = refused = 0
     for (source, variables), answer in zip(cases, answers):
+        if "error" in answer and dotted.search(source):
+            refused += 1
+            continue
         try:
             expected = judge_environment.from_string(source).render(**variables)
         except Exception:

@@ -11,9 +11,9 @@ indirect enum Normalizer: Sendable {
   case strip(left: Bool, right: Bool)
   case sequence([Normalizer])
 
-  /// The newest version of Unicode whose compositions the `tokenizers` package knows; later characters stay as they are,
+  /// The newest version of Unicode whose normal forms the `tokenizers` package knows; later characters stay as they are,
   /// and stand between what is composed on either side of them.
-  static let newestVersion = 11
+  static let newestVersion = 9
 
   func normalize(_ text: [UInt8]) -> [UInt8] {
     switch self {
