@@ -3,17 +3,8 @@
 #include "half.h"
 #include "kernels.h"
 
-void ck_floats_store(ck_float format, const float *x, void *y, ptrdiff_t count) {
-  uint8_t *const out = y;
-  switch (format) {
-  case CK_F32: memcpy(y, x, (size_t)count * 4); break;
-  case CK_F16:
-    for (ptrdiff_t i = 0; i < count; i++) store_u16(out + 2 * i, half_of_float(x[i]));
-    break;
-  case CK_BF16:
-    for (ptrdiff_t i = 0; i < count; i++) store_u16(out + 2 * i, brain_of_float(x[i]));
-    break;
-  }
+static inline void brains_store_scalar(const float *x, uint8_t *y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) store_u16(y + 2 * i, brain_of_float(x[i]));
 }
 
 static void floats_load_scalar(ck_float format, const void *x, float *y, ptrdiff_t count) {
@@ -27,6 +18,19 @@ static void floats_load_scalar(ck_float format, const void *x, float *y, ptrdiff
 
 static void floats_load(ck_float format, const void *x, float *y, ptrdiff_t count) {
   DISPATCH(floats_load, format, x, y, count)
+}
+
+static void brains_store(const float *x, uint8_t *y, ptrdiff_t count) { DISPATCH(brains_store, x, y, count) }
+
+void ck_floats_store(ck_float format, const float *x, void *y, ptrdiff_t count) {
+  uint8_t *const out = y;
+  switch (format) {
+  case CK_F32: memcpy(y, x, (size_t)count * 4); break;
+  case CK_F16:
+    for (ptrdiff_t i = 0; i < count; i++) store_u16(out + 2 * i, half_of_float(x[i]));
+    break;
+  case CK_BF16: brains_store(x, out, count); break;
+  }
 }
 
 void ck_floats_load(ck_float format, const void *x, float *y, ptrdiff_t count) {
@@ -48,6 +52,9 @@ static void AT(floats_load)(ck_float format, const void *x, float *y, ptrdiff_t 
     for (; i + 16 <= count; i += 16) store16(y + i, load16(CK_BF16, x, i));
   floats_load_scalar(format, (const uint8_t *)x + 2 * i, y + i, count - i);
 }
+
+// The compiler makes vectors of it.
+static void AT(brains_store)(const float *x, uint8_t *y, ptrdiff_t count) { brains_store_scalar(x, y, count); }
 
 #include "sixteen_end.h"
 #endif

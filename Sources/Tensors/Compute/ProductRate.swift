@@ -2,7 +2,12 @@
 /// another processor.
 public enum ProductRate {
   /// GFLOP/s of c = a · bᵀ of m × k and n × k, on all threads: the best of `repeats`.
-  public static func measure(_ m: Int, _ n: Int, _ k: Int, repeats: Int = 5) -> Double {
+  ///
+  /// - Parameter inBFloat16: a and b in bf16 instead of f32; `BFloat16Product.isFast` says whether there is such a product.
+  public static func measure(
+    _ m: Int, _ n: Int, _ k: Int, repeats: Int = 5, inBFloat16: Bool = false, pool: WorkerPool = .shared
+  ) -> Double {
+    if inBFloat16 { return bfloat16(m, n, k, repeats: repeats, pool: pool) }
     var random = RandomStream(seed: 2)
     let (a, b) = (random.uniform([m, k], from: -1, to: 1), random.uniform([n, k], from: -1, to: 1))
     let c = Tensor(uninitialized: [m, n])
@@ -10,7 +15,29 @@ public enum ProductRate {
     let best =
       (0..<max(repeats, 1)).map { _ in
         clock.measure {
-          gemm(a.pointer, b.pointer, into: c.pointer, m: m, n: n, k: k, transposesB: true)
+          gemm(a.pointer, b.pointer, into: c.pointer, m: m, n: n, k: k, transposesB: true, pool: pool)
+        } / .seconds(1)
+      }.min() ?? 1
+    return 2 * Double(m) * Double(n) * Double(k) / best / 1e9
+  }
+
+  private static func bfloat16(_ m: Int, _ n: Int, _ k: Int, repeats: Int, pool: WorkerPool) -> Double {
+    // 1 and 0 in bf16, in no order.
+    let (a, b) = (Tensor(repeating: 1, [m, k]), Tensor(repeating: 1, [n, k]))
+    let c = Tensor(uninitialized: [m, n])
+    func brains(_ tensor: Tensor) -> UnsafePointer<UInt16> {
+      UnsafePointer(UnsafeRawPointer(tensor.pointer).assumingMemoryBound(to: UInt16.self))
+    }
+    let band = max((n / pool.threads + 15) / 16 * 16, 16)
+    let best =
+      (0..<max(repeats, 1)).map { _ in
+        ContinuousClock().measure {
+          pool.run(n, grain: band) { columns, _ in
+            BFloat16Product.multiply(
+              m: m, n: columns.count, k: k, a: brains(a), lda: k, b: brains(b) + columns.lowerBound * k,
+              ldb: k,
+              c: c.pointer + columns.lowerBound, ldc: n)
+          }
         } / .seconds(1)
       }.min() ?? 1
     return 2 * Double(m) * Double(n) * Double(k) / best / 1e9
