@@ -34,10 +34,10 @@ def matrix(rng, rows, columns, kind):
         bytes_ = rng.integers(0, 256, (rows, columns // 32, size), dtype=np.uint8)
         bytes_[..., :2] = np.frombuffer(np.float16(scale).tobytes(), np.uint8)
         return bytes_.reshape(rows, -1)
-    values = rng.standard_normal((rows, columns), dtype=np.float32) / np.sqrt(columns)
+    values = rng.standard_normal((rows, columns), dtype=np.float32) / np.float32(np.sqrt(columns))
     if kind == "f16":
         return values.astype(np.float16)
-    return (values.view(np.uint32) >> 16).astype(np.uint16).view(np.uint8).reshape(rows, -1)
+    return (values.view(np.uint32) >> 16).astype(np.uint16)
 
 
 def write(path, layers, loops, kind):
