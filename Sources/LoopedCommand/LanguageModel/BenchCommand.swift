@@ -15,6 +15,8 @@ struct BenchCommand: ParsableCommand {
 
         looped bench -m Ouro-1.4B --loops 1,2,4
         looped bench --random 1.4b --weights int8 -p 512 -n 16 -r 3
+        looped bench -m Ouro-1.4B --wavefront --prompt "Once upon a time"
+        looped bench --random 1.4b --wavefront --agreement 0.87,0.93,0.94
       """)
 
   enum Shape: String, CaseIterable, ExpressibleByArgument {
@@ -74,7 +76,28 @@ struct BenchCommand: ParsableCommand {
     name: .shortAndLong, help: ArgumentHelp("Threads, as many as processors without it.", valueName: "n"))
   var threads: Int?
 
+  @Flag(
+    help:
+      "Plain decoding and the wavefront in turns, on the same prompt: speed, acceptance, passes per token.")
+  var wavefront = false
+
+  @Option(help: "With --wavefront: the text to continue; - reads standard input.")
+  var prompt: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --wavefront: makes drafts right as often as this after loop 1, 2, …, to see the speed at an agreement that "
+        + "random weights do not have.", valueName: "p,…"))
+  var agreement: String?
+
   func validate() throws {
+    if !wavefront && (prompt != nil || agreement != nil) {
+      throw ValidationError("--prompt and --agreement belong to --wavefront")
+    }
+    if wavefront && generationTokens < 2 { throw ValidationError("--wavefront needs two tokens or more: -n") }
+    if agreement != nil && agreementValues == nil {
+      throw ValidationError("--agreement \(agreement!): give numbers from 0 to 1, separated by commas")
+    }
     if model != nil && random != nil { throw ValidationError("give either --model or --random") }
     if promptTokens < 0 || generationTokens < 0 || depth < 0 || trials < 1 {
       throw ValidationError("tokens and depth are 0 or more, trials 1 or more")
@@ -83,7 +106,9 @@ struct BenchCommand: ParsableCommand {
     _ = try loopCounts(1)
   }
 
-  private func loopCounts(_ own: Int) throws -> [Int] {
+  var cacheFormat: KVLayout.Format { kvBits == 32 ? .float32 : kvBits == 16 ? .float16 : .int8 }
+
+  func loopCounts(_ own: Int) throws -> [Int] {
     guard let loops else { return [own] }
     return try loops.split(separator: ",").map { word in
       guard let count = Int(word), (1...8).contains(count) else {
@@ -98,19 +123,24 @@ struct BenchCommand: ParsableCommand {
     let clock = ContinuousClock()
     var name = random.map { "random \($0.rawValue)" } ?? ""
     var model: LanguageModel?
+    var loaded: LoadedModel?
     let load = try clock.measure {
       if let random {
         model = LanguageModel.random(random.configuration, format: weights ?? .bfloat16, pool: pool)
       } else {
-        let path = try self.model ?? DefaultModel.find()
+        let path = try NamedModel.path(self.model)
         name = (path as NSString).lastPathComponent
-        model = try ModelFiles.load(path, loops: nil, weights: weights, pool: pool) { _, _ in }.model
+        loaded = try ModelFiles.load(path, loops: nil, weights: weights, pool: pool) { _, _ in }
+        model = loaded?.model
       }
     }
     guard let model else { return }
+    if wavefront {
+      return try measureWavefront(model, loaded: loaded, name: name, pool: pool)
+    }
     var benchmark = DecodeBenchmark(
       model: model, pool: pool, depth: depth,
-      format: kvBits == 32 ? .float32 : kvBits == 16 ? .float16 : .int8)
+      format: cacheFormat)
     var rows: [BenchRow] = []
     let memory = MemoryRate()
     let memoryRate = (0..<9).map { _ in memory.measure(pool: pool) }.max() ?? 0

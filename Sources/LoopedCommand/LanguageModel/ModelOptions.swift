@@ -10,8 +10,8 @@ struct ModelOptions: ParsableArguments {
   @Option(
     name: [.customShort("m"), .long],
     help: ArgumentHelp(
-      "A Hugging Face directory or a GGUF file.",
-      discussion: "Without it the default model is used; `looped models` says which, and fetches it."))
+      "A Hugging Face directory, a GGUF file, or a name.",
+      discussion: "Without it a small looped model of this project's own; `looped models` lists the names."))
   var model: String?
 
   @Option(help: ArgumentHelp("How often the block is applied, 1 to 8.", valueName: "n"))
@@ -41,8 +41,8 @@ struct ModelOptions: ParsableArguments {
   }
 
   /// Where the model is.
-  /// - Throws: what says how to get the default model, if none is named and it is not there.
-  var path: String { get throws { try model ?? DefaultModel.find() } }
+  /// - Throws: `CommandError` if it has a name and is not here.
+  var path: String { get throws { try NamedModel.path(model) } }
 
   var pool: WorkerPool { threads.map(WorkerPool.init(threads:)) ?? .shared }
 

