@@ -1,0 +1,4 @@
+import Hummingbird
+
+/// Serves nothing yet.
+func addPageRoutes(to router: Router<ServingContext>) {}
