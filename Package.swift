@@ -34,7 +34,8 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Gradients", "Tensors"]),
     .target(
       name: "InContext",
-      dependencies: ["Gradients", "Layers", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams")]),
+      dependencies: ["Gradients", "Layers", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams")],
+      resources: [.embedInCode("Resources")]),
     .target(name: "Looping"),
     .target(name: "Reporting", dependencies: ["Looping"]),
     .target(
@@ -43,7 +44,9 @@ let package = Package(
     .target(
       name: "Machine", dependencies: ["Construction", "Looping", "TextFiles"],
       resources: [.embedInCode("Programs")]),
-    .target(name: "GraphAlgorithms", dependencies: ["CZlib", "Construction", "Looping", "TextFiles"]),
+    .target(
+      name: "GraphAlgorithms", dependencies: ["CZlib", "Construction", "Looping", "TextFiles"],
+      resources: [.embedInCode("Resources")]),
     .target(name: "Tokenization", dependencies: ["TextFiles"]),
     .target(name: "LanguageModel", dependencies: ["CKernels", "Looping", "Tensors", "Tokenization"]),
     .target(
@@ -58,8 +61,7 @@ let package = Package(
         "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine", "Pretraining", "Reporting",
         "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      resources: [.embedInCode("Resources")]),
+      ]),
     .executableTarget(
       name: "TrainingProbe",
       dependencies: [

@@ -20,7 +20,7 @@ struct AsmCommand: ParsableCommand {
   func run() throws {
     let text: String
     switch try ProgramSource.load(file, format: nil) {
-    case .unified(let image, _, _):
+    case .unified(let image, _, _, _):
       text = list ? Disassembler(image, dialect: SubleqDialect()).listing(image) : ImageFile.text(image)
     case .fleq(let source, let name):
       text = try FleqCompiler.compile(source, file: name).listing(

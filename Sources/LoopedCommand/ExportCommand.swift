@@ -80,7 +80,7 @@ struct ExportCommand: ParsableCommand {
 extension ExportCommand {
   private func machine() throws -> NetworkExport {
     switch try ProgramSource.load(program, format: format.flatMap(ProgramSource.Format.init(rawValue:))) {
-    case .unified(let image, let name, let needed): try unified(image, name, needed)
+    case .unified(let image, let name, let needed, _): try unified(image, name, needed)
     case .separate(let program, let name): try separate(program, name)
     case .fleq(let text, let name): try fleq(text, name)
     }

@@ -85,9 +85,11 @@ struct GraphCommand: ParsableCommand {
     try drawing?.check(question.graph)
     let name = file == "-" ? "standard input" : file
 
-    let trace = try GraphTracer(
-      question, network: network.constructed(question).map(NetworkFacts.init), name: name,
-      output: TraceOutput(toTerminal: false, path: traceTo))
+    let traceFile = try TraceOutput(toTerminal: false, path: traceTo)
+    let trace = try traceFile.map { file in
+      GraphTracer(question, network: try network.constructed(question), name: name) { try file.record($0) }
+    }
+    if let trace { try traceFile?.begin(trace.header) }
     var events: [GraphEvent] = []
     let keepsEvents = drawing?.isAnimated(question.graph) ?? false
     var observer: ((GraphEvent) throws -> Void)?
@@ -98,7 +100,7 @@ struct GraphCommand: ParsableCommand {
       }
     }
     let run = try GraphRun.run(network: network, question, observe: observer)
-    try trace?.end(run)
+    if let trace { try traceFile?.end(loops: run.loops ?? trace.loops, halt: run.end.rawValue) }
 
     var report = GraphReport(question: question, run: run, name: name)
     let isChecked = check && run.end == .finished

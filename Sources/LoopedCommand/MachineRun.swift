@@ -11,6 +11,8 @@ struct MachineRun {
   let dialect: SubleqDialect
   /// 0 for none.
   let limit: Int
+  /// The assembly, for traces.
+  var source: String?
   var streams = StandardStreams(isQuiet: false)
   var instructions = 0
   /// `nil` if it was interrupted.
@@ -54,7 +56,8 @@ struct MachineRun {
     var tracer: SubleqTracer?
     if let output {
       let new = SubleqTracer(
-        network: network, image: image, name: name, recordsAttention: output.needsAttention
+        network: network, image: image, name: name, source: source,
+        recordsAttention: output.needsAttention
       ) {
         [unowned output] in try output.record($0)
       }

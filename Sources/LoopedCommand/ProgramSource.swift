@@ -3,7 +3,8 @@ import Machine
 
 /// A program for one of the machines, and what to call it.
 enum ProgramSource {
-  case unified(MemoryImage, name: String, cells: Int?)
+  /// `text`: the assembly, if it was assembled from one.
+  case unified(MemoryImage, name: String, cells: Int?, text: [UInt8]? = nil)
   case separate(SeparateProgram, name: String)
   /// The text of a program in the FLEQ language.
   case fleq([UInt8], name: String)
@@ -16,7 +17,8 @@ enum ProgramSource {
   /// - Throws: `SourceError` with file, line and column; `CommandError` if there is nothing to load.
   static func load(_ path: String, format: Format?) throws -> ProgramSource {
     if let program = ProgramLibrary[path], !FileManager.default.fileExists(atPath: path) {
-      return .unified(try program.assemble(), name: program.name, cells: program.cells)
+      return .unified(
+        try program.assemble(), name: program.name, cells: program.cells, text: program.source)
     }
     if let program = FleqLibrary[path], !FileManager.default.fileExists(atPath: path) {
       return .fleq(program.source, name: "\(program.name).fleq")
@@ -24,7 +26,8 @@ enum ProgramSource {
     let text = try readText(path, limit: 16 << 20)
     let name = path == "-" ? "standard input" : path
     switch try format ?? formatOfName(path) {
-    case .asq: return .unified(try SubleqAssembler.assemble(text, file: name), name: name, cells: nil)
+    case .asq:
+      return .unified(try SubleqAssembler.assemble(text, file: name), name: name, cells: nil, text: text)
     case .sq: return .unified(try ImageFile.read(text, file: name), name: name, cells: nil)
     case .csv: return .separate(try SeparateProgramFile.read(text, file: name), name: name)
     case .fleq: return .fleq(text, name: name)

@@ -77,8 +77,8 @@ struct RunCommand: ParsableCommand {
       return
     }
     switch try ProgramSource.load(program ?? "-", format: format) {
-    case .unified(let image, let name, let needed):
-      try run(image, name: name, cells: cells ?? max(image.words.count, needed ?? 3, 3))
+    case .unified(let image, let name, let needed, let text):
+      try run(image, name: name, text: text, cells: cells ?? max(image.words.count, needed ?? 3, 3))
     case .separate(let program, let name):
       var run = SeparateRun(program, name: name, command: self)
       try run.run()
@@ -86,7 +86,7 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  private func run(_ image: MemoryImage, name: String, cells: Int) throws {
+  private func run(_ image: MemoryImage, name: String, text: [UInt8]?, cells: Int) throws {
     let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
     guard network == nil || network == .unified || network == .graph else {
       throw CommandError(
@@ -95,6 +95,7 @@ struct RunCommand: ParsableCommand {
     }
     Interrupt.install()
     var run = MachineRun(name: name, image: image, cells: cells, dialect: dialect, limit: limit)
+    run.source = text.map { String(decoding: $0, as: UTF8.self) }
     run.streams = StandardStreams(isQuiet: json || trace)
     if executor == .interpreter {
       guard !trace && traceTo == nil else {

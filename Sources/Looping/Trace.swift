@@ -17,6 +17,10 @@ public struct TraceHeader: Codable, Equatable, Sendable {
   /// The columns that hold data, in order, and their contents before the first loop.
   public var columns: [String]
   public var values: [Double]
+  /// What the columns belong to, for viewers.
+  public var listing: TraceScene.Listing?
+  public var graph: TraceScene.Network?
+  public var regression: TraceScene.Regression?
 
   public init(
     family: String, program: String, network: String, layers: Int, width: Int, parameters: Int,
@@ -42,10 +46,14 @@ public struct TraceStep: Codable, Equatable, Sendable {
     public var column: Int
     public var before: Double
     public var after: Double
-    public init(column: Int, before: Double, after: Double) {
+    /// Graphs: the column of the node before this one on its path.
+    public var predecessor: Int?
+
+    public init(column: Int, before: Double, after: Double, predecessor: Int? = nil) {
       self.column = column
       self.before = before
       self.after = after
+      self.predecessor = predecessor
     }
   }
 
@@ -74,10 +82,12 @@ public struct TraceStep: Codable, Equatable, Sendable {
   public var changes: [Change]
   public var output: String?
   public var attention: [Attention]?
+  /// Graphs: columns whose nodes are done with this loop.
+  public var visited: [Int]?
 
   public init(
     loop: Int, position: Int?, summary: String, jumped: Bool, changes: [Change], output: String?,
-    attention: [Attention]?
+    attention: [Attention]?, visited: [Int]? = nil
   ) {
     self.loop = loop
     self.position = position
@@ -86,6 +96,14 @@ public struct TraceStep: Codable, Equatable, Sendable {
     self.changes = changes
     self.output = output
     self.attention = attention
+    self.visited = visited
+  }
+
+  /// Whether everything it names is among so many columns.
+  func fits(columns: Int) -> Bool {
+    changes.allSatisfy { change in
+      (0..<columns).contains(change.column) && change.predecessor.map { (0..<columns).contains($0) } ?? true
+    } && visited?.allSatisfy { (0..<columns).contains($0) } ?? true
   }
 }
 
@@ -146,12 +164,17 @@ public struct Trace: Equatable, Sendable {
         guard first.columns.count == first.values.count else {
           throw fail("as many values as columns are needed")
         }
+        let columns = first.columns.count
+        guard
+          first.listing.map({ $0.lines.count == columns }) ?? true,
+          first.graph?.fits(columns: columns) ?? true, first.regression?.fits(columns: columns) ?? true
+        else { throw fail("the header's program, graph or points do not fit its columns") }
         header = first
       } else if end != nil {
         throw fail("text behind the end record")
       } else if let step = try? decoder.decode(TraceStep.self, from: line) {
-        guard step.changes.allSatisfy({ header!.columns.indices.contains($0.column) }) else {
-          throw fail("a change names a column that the header does not have")
+        guard step.fits(columns: header!.columns.count) else {
+          throw fail("a step names a column that the header does not have")
         }
         steps.append(step)
       } else if let last = try? decoder.decode(TraceEnd.self, from: line) {

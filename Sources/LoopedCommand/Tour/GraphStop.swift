@@ -8,7 +8,7 @@ struct GraphStop: TourStop {
   let title = "Graph algorithms (de Luca & Fountoulakis 2024)"
 
   func run(_ section: inout TourSection) throws {
-    let town = try Graph.read(PackageResources.town_gr, file: "town.gr", format: .dimacs)
+    let town = try Graph.read(GraphLibrary.town, file: "town.gr", format: .dimacs)
     for algorithm in GraphAlgorithm.allCases {
       section.add(try row(algorithm, .compact, town, name: "town", source: "1").row)
     }

@@ -32,11 +32,7 @@ struct InContextStop: TourStop {
   }
 
   private func shipped() throws -> Evaluator {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("looped-\(UUID().uuidString)")
-      .path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try AtomicFile.write([PackageResources.linear_looped_small_safetensors], to: path)
-    var evaluator = Evaluator(try TrainingRun.load(path))
+    var evaluator = Evaluator(try ShippedLearner.load())
     (evaluator.prompts, evaluator.shifts, evaluator.loops) = (512, [], 60)
     return evaluator
   }

@@ -20,9 +20,10 @@ public final class SubleqTracer {
   /// Attention costs a dense pass per head, so it is recorded for so many columns and loops at most.
   public static let attentionLimits = (columns: 300, loops: 400)
 
+  /// - Parameter source: the assembly text, which viewers show beside the memory.
   public init(
-    network: UnifiedSubleqNetwork, image: MemoryImage, name: String, recordsAttention: Bool,
-    sink: @escaping Sink
+    network: UnifiedSubleqNetwork, image: MemoryImage, name: String, source: String? = nil,
+    recordsAttention: Bool, sink: @escaping Sink
   ) {
     self.network = network
     self.sink = sink
@@ -31,12 +32,16 @@ public final class SubleqTracer {
     words =
       image.words.map(network.dialect.wrap) + Array(repeating: 0, count: network.cells - image.words.count)
     let weights = network.network
-    header = TraceHeader(
+    var header = TraceHeader(
       family: "SUBLEQ", program: name, network: weights.name, layers: weights.layers.count,
       width: weights.width,
       parameters: weights.parameterCount, digest: String(weights.digest, radix: 16),
       columns: (0..<network.cells).map { cell in image.labels[cell].map { "\(cell) \($0)" } ?? String(cell) },
       values: words.map(Double.init))
+    if let source {
+      header.listing = .init(text: source, lines: (0..<network.cells).map { image.lines[$0] ?? 0 })
+    }
+    self.header = header
   }
 
   /// Call before the first step, so that its attention can be recorded.

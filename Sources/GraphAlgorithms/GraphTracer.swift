@@ -1,0 +1,78 @@
+import Construction
+import Looping
+
+/// Turns what happened to the nodes into steps of a trace: columns are nodes; values are distances, or the place in the
+/// order, the component, the rank. A node without a value yet shows −1, as JSON knows no infinity.
+public final class GraphTracer {
+  /// Takes each step as it happens.
+  public typealias Sink = (TraceStep) throws -> Void
+
+  public let header: TraceHeader
+  private let graph: Graph
+  private let sink: Sink
+  private var values: [Double]
+  /// Loops recorded.
+  public private(set) var loops = 0
+
+  /// - Parameters:
+  ///   - network: who computes; `nil` for plain Swift.
+  ///   - name: of the graph.
+  ///   - places: of the nodes in the unit square, x and y in turn, for viewers.
+  public init(
+    _ question: GraphQuestion, network: ConstructedNetwork?, name: String, places: [Double]? = nil,
+    sink: @escaping Sink
+  ) {
+    let (algorithm, graph) = (question.algorithm, question.graph)
+    self.graph = graph
+    self.sink = sink
+    values = [Double](repeating: -1, count: graph.nodeCount)
+    var header = TraceHeader(
+      family: "graph", program: "\(algorithm.rawValue) on \(name)", network: network?.name ?? "plain Swift",
+      layers: network?.layers.count ?? 0, width: network?.width ?? 0,
+      parameters: network?.parameterCount ?? 0, digest: network.map { String($0.digest, radix: 16) } ?? "",
+      columns: (0..<graph.nodeCount).map(graph.name), values: values)
+    header.graph = TraceScene.Network(
+      isDirected: graph.isDirected,
+      edges: graph.edges.map { .init(source: $0.source, target: $0.target, weight: $0.weight) },
+      value: algorithm.traceValue,
+      source: algorithm.needsSource || algorithm == .dfs ? question.source : nil, places: places)
+    self.header = header
+  }
+
+  /// Call for every event, in order.
+  public func record(_ event: GraphEvent) throws {
+    loops += 1
+    func names(_ nodes: [Int]) -> String {
+      nodes.prefix(6).map(graph.name).joined(separator: ", ") + (nodes.count > 6 ? ", …" : "")
+    }
+    var changes: [TraceStep.Change] = []
+    for change in event.changes where change.value.isFinite && change.value != values[change.node] {
+      changes.append(
+        .init(
+          column: change.node, before: values[change.node], after: change.value,
+          predecessor: change.predecessor))
+      values[change.node] = change.value
+    }
+    let visited = Set(event.visited)
+    let reached = event.changes.map(\.node).filter { !visited.contains($0) }
+    let summary =
+      (event.visited.isEmpty ? "" : "visits \(names(event.visited))")
+      + (event.visited.isEmpty || reached.isEmpty ? "" : "; ")
+      + (reached.isEmpty ? "" : "changes \(names(reached))")
+    try sink(
+      TraceStep(
+        loop: loops, position: nil, summary: summary.isEmpty ? "nothing" : summary, jumped: false,
+        changes: changes, output: nil, attention: nil, visited: event.visited))
+  }
+}
+
+extension GraphAlgorithm {
+  var traceValue: TraceScene.Network.Value {
+    switch self {
+    case .dijkstra, .bfs, .minimumSpanningTree, .bellmanFord: .distance
+    case .dfs, .topologicalOrder: .order
+    case .scc, .components: .component
+    case .pageRank: .rank
+    }
+  }
+}
