@@ -37,7 +37,7 @@ let package = Package(
       dependencies: ["Gradients", "Layers", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams")],
       resources: [.embedInCode("Resources")]),
     .target(name: "Looping"),
-    .target(name: "Reporting", dependencies: ["Looping"]),
+    .target(name: "Reporting", dependencies: ["Looping"], resources: [.embedInCode("Resources")]),
     .target(
       name: "Construction", dependencies: ["Looping", "Tensors"],
       resources: [.embedInCode("Export/run_network.py")]),
