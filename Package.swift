@@ -1,5 +1,8 @@
-// swift-tools-version: 6.0
+// swift-tools-version: 6.1
 import PackageDescription
+
+// The server is left out unless it is asked for: what it needs is fetched and built for those alone who serve.
+let serving = Context.environment["LOOPED_SERVING"] == "1"
 
 let package = Package(
   name: "looped",
@@ -55,10 +58,17 @@ let package = Package(
         "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "Tensors", "TextFiles", "Tokenization",
         .product(name: "Yams", package: "Yams"),
       ]),
+    .target(
+      name: "CommandSupport",
+      dependencies: [
+        "LanguageModel", "Reporting", "Tensors", "Tokenization",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine", "Pretraining", "Reporting",
+        "CommandSupport", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine",
+        "Pretraining", "Reporting",
         "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -91,3 +101,48 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+if serving {
+  package.products += [
+    .executable(name: "looped-serve", targets: ["LoopedServeCommand"]),
+    .library(name: "Serving", targets: ["Serving"]),
+  ]
+  package.dependencies += [
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ]
+  package.targets += [
+    .target(
+      name: "Serving",
+      dependencies: [
+        "Construction", "Gradients", "GraphAlgorithms", "InContext", "LanguageModel", "Layers", "Looping",
+        "Machine",
+        "Reporting", "Tensors", "TextFiles", "Tokenization",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      resources: [.embedInCode("OpenAPI/openapi.json"), .embedInCode("Resources")]),
+    .executableTarget(
+      name: "LoopedServeCommand",
+      dependencies: [
+        "CommandSupport", "LanguageModel", "Serving", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .testTarget(
+      name: "ServingTests",
+      dependencies: [
+        "LanguageModel", "Serving", "Tensors", "Tokenization",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+  ]
+}

@@ -1,4 +1,5 @@
 import ArgumentParser
+@_exported import CommandSupport
 import Construction
 import Foundation
 import GraphAlgorithms
@@ -26,9 +27,7 @@ enum Main {
       var command = try Looped.parseAsRoot()
       try command.run()
     } catch let error as any ReportedError {
-      // Errors in a file begin with its name, as compilers print them.
-      let text = "\(error)".contains(": error: ") ? "\(error)" : "error: \(error)"
-      FileHandle.standardError.write(Data((text + "\n").utf8))
+      error.report()
       exit(1)
     } catch {
       Looped.exit(withError: error)
@@ -36,13 +35,10 @@ enum Main {
   }
 }
 
-/// Errors of ours: printed as compilers print theirs, `error: …` with a hint below.
-protocol ReportedError: Error {}
 extension SourceError: ReportedError {}
 extension MachineFault: ReportedError {}
 extension FleqFault: ReportedError {}
 extension PrecisionLoss: ReportedError {}
-extension CommandError: ReportedError {}
 extension ExportError: ReportedError {}
 extension NumpyArchive.Failure: ReportedError {}
 extension AtomicFile.Failure: ReportedError {}
@@ -51,5 +47,3 @@ extension GzipError: ReportedError {}
 extension CompactLimitError: ReportedError {}
 extension PaperGraphError: ReportedError {}
 extension GraphSubleqError: ReportedError {}
-extension ModelFileError: ReportedError {}
-extension GGUFError: ReportedError {}

