@@ -66,6 +66,7 @@ extension InferenceEngine {
     var token = GeneratedToken(
       id: choice.token, text: "", logProbability: choice.logProbability, alternatives: choice.alternatives,
       loops: node.tracker.loops, exitProbabilities: node.tracker.exitProbabilities)
+    token.predictions = node.reported
     if settings.endTokens.contains(choice.token) { return (token, .endToken(choice.token)) }
     if let tokenBytes { token.text = sequence.text.add(tokenBytes(choice.token)) }
     if let stop = sequence.text.stop { return (token, .stopString(stop)) }

@@ -82,7 +82,8 @@ extension InferenceEngine {
   func needingReadout(_ readings: [Reading]) -> [Reading] {
     var isShared = readings.contains(where: \.leaves)
     return readings.filter {
-      let needed = $0.leaves || mayDraft($0, isShared: isShared)
+      let needed =
+        $0.leaves || $0.sequence.request.predictionsPerLoop != nil || mayDraft($0, isShared: isShared)
       isShared = isShared || needed
       return needed
     }
@@ -132,6 +133,9 @@ extension InferenceEngine {
     let size = executor.model.configuration.vocabularySize
     // A reading before this one in the same pass may have flushed it.
     guard !node.isForgotten else { return }
+    if let count = sequence.request.predictionsPerLoop {
+      node.reported.append(Sampler.ranked(count, of: logits, count: size))
+    }
     let index = sequence.answerIndex(after: node)
     if reading.leaves {
       if sequence.request.keepsLogits {

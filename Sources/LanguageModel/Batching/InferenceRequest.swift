@@ -13,12 +13,15 @@ public struct InferenceRequest: Sendable {
   public var keepsLogits: Bool
   /// Whether the keys and values are kept when the answer ends, for `InferenceEngine.takeCache`.
   public var keepsCache: Bool
+  /// How many of the most probable tokens are reported for every loop of every token, `GeneratedToken.predictions`; `nil`
+  /// for none. Every loop is read out then.
+  public var predictionsPerLoop: Int?
 
   public init(
     prompt: [TokenID], settings: GenerationSettings = GenerationSettings(),
     cacheFormat: KVLayout.Format = .float16,
     sharing: KVSharing = .full, drafts: DraftSettings = .adaptive, keepsLogits: Bool = false,
-    keepsCache: Bool = false
+    keepsCache: Bool = false, predictionsPerLoop: Int? = nil
   ) {
     self.prompt = prompt
     self.settings = settings
@@ -27,6 +30,7 @@ public struct InferenceRequest: Sendable {
     self.drafts = drafts
     self.keepsLogits = keepsLogits
     self.keepsCache = keepsCache
+    self.predictionsPerLoop = predictionsPerLoop
   }
 
   /// - Throws: `SettingError`, `PromptError`, `ContextLimitError`, `DraftSharingError`.
@@ -41,6 +45,8 @@ public struct InferenceRequest: Sendable {
         name: "stop strings", value: "\(settings.stopStrings)",
         range: "none, because the engine has no tokenizer")
     }
+    try SamplingSettings(logProbabilities: predictionsPerLoop).check(
+      vocabularySize: configuration.vocabularySize)
     try drafts.check()
     guard drafts.mode != .fixed || sharing == .full else { throw DraftSharingError(sharing: sharing) }
   }
@@ -82,4 +88,10 @@ public struct InferenceResult: Sendable {
   /// Text that was held back: the answer's last.
   public var rest: String
   public var statistics: InferenceStatistics
+
+  public init(reason: FinishReason, rest: String, statistics: InferenceStatistics) {
+    self.reason = reason
+    self.rest = rest
+    self.statistics = statistics
+  }
 }

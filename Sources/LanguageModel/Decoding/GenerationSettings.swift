@@ -54,6 +54,8 @@ public struct GeneratedToken: Equatable, Sendable {
   public var loops: Int
   /// p_1 … p_n of those loops; empty without a gate.
   public var exitProbabilities: [Float]
+  /// [loop]: what each of those loops would have chosen, the most probable first; empty unless asked for.
+  public var predictions: [[Sampler.Alternative]] = []
 
   public init(
     id: TokenID, text: String, logProbability: Float? = nil, alternatives: [Sampler.Alternative] = [],

@@ -52,10 +52,28 @@ public struct Sampler {
     guard let count = settings.logProbabilities else { return choice }
     let sum = Self.logSum(logits, count: vocabularySize)
     choice.logProbability = logits[Int(choice.token)] - sum
-    choice.alternatives = Self.largest(count, of: logits, count: vocabularySize).map {
+    choice.alternatives = Self.ranked(count, of: logits, sum: sum, count: vocabularySize)
+    return choice
+  }
+
+  /// The most probable tokens by the model's own logits, largest first.
+  /// - Parameter sum: log Σ exp of the logits, if it is known.
+  static func ranked(
+    _ wanted: Int, of logits: UnsafePointer<Float>, sum: Float? = nil, count: Int
+  ) -> [Alternative] {
+    let sum = sum ?? logSum(logits, count: count)
+    return largest(wanted, of: logits, count: count).map {
       Alternative(token: $0, logProbability: logits[Int($0)] - sum)
     }
-    return choice
+  }
+
+  /// How probable a token is, and which ones are the most probable, by the model's own logits.
+  /// - Parameter logits: [count].
+  public static func score(
+    _ token: TokenID, in logits: UnsafePointer<Float>, count: Int, alternatives: Int
+  ) -> (logProbability: Float, alternatives: [Alternative]) {
+    let sum = logSum(logits, count: count)
+    return (logits[Int(token)] - sum, ranked(alternatives, of: logits, sum: sum, count: count))
   }
 
   /// The token alone.

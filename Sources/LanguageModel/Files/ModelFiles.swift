@@ -14,6 +14,19 @@ public struct LoadedModel: Sendable {
   public let generation: GenerationDefaults
   /// Where it comes from and what is in it, for people: "SmolLM2-135M-Instruct.Q4_1.gguf: llama, 134.5M parameters, …".
   public let description: String
+
+  public init(
+    model: LanguageModel, tokenizer: Tokenizer, chatTemplateSource: String? = nil,
+    templateVariables: [String: TemplateValue] = [:], generation: GenerationDefaults = GenerationDefaults(),
+    description: String
+  ) {
+    self.model = model
+    self.tokenizer = tokenizer
+    self.chatTemplateSource = chatTemplateSource
+    self.templateVariables = templateVariables
+    self.generation = generation
+    self.description = description
+  }
 }
 
 /// Opens models wherever they are kept.

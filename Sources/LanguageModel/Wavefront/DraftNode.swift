@@ -18,6 +18,8 @@ final class DraftNode {
   var tracker: ExitTracker
   /// For every loop done the likeliest successors; `nil` where nothing was read out.
   var predictions: [Sampler.Ranking?] = []
+  /// For every loop done the likeliest successors with their log-probabilities, where the request asks for them.
+  var reported: [[Sampler.Alternative]] = []
   /// What followed at an earlier place of the text.
   var lookup: TokenID?
   /// The successor, once the token has left its last loop: final if the tokens before it are.
