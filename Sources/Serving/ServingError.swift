@@ -1,6 +1,6 @@
 import Foundation
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 
 /// An error that a client sees: `{"error": {"message", "type", "code", "param"}}`.
 ///
@@ -30,7 +30,8 @@ public struct ServingError: Error, Sendable, CustomStringConvertible {
   }
 
   /// A request that cannot be meant: 400.
-  public static func invalid(_ message: String, parameter: String? = nil, code: String? = nil) -> ServingError {
+  public static func invalid(_ message: String, parameter: String? = nil, code: String? = nil) -> ServingError
+  {
     ServingError(.badRequest, message, type: "invalid_request_error", code: code, parameter: parameter)
   }
 
