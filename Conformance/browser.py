@@ -95,7 +95,7 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, expression, seconds=20):
-        return self.wait(lambda: self.run(expression), expression, seconds)
+        return self.wait(lambda: self.run(f"!!({expression})"), expression, seconds)
 
     def open(self, url):
         self.send("Page.navigate", url=url)

@@ -15,7 +15,8 @@ struct Looped: ParsableCommand {
       TourCommand.self, RunCommand.self, AsmCommand.self, GraphCommand.self, ExportCommand.self,
       InContextCommand.self, GenerateCommand.self, ChatCommand.self, InspectCommand.self,
       PerplexityCommand.self,
-      BenchCommand.self, ModelsCommand.self, ConvertCommand.self, QuantizeCommand.self, TokenizeCommand.self,
+      BenchCommand.self, ViewCommand.self, ModelsCommand.self, ConvertCommand.self, QuantizeCommand.self,
+      TokenizeCommand.self,
       TemplateCommand.self, PretrainCommand.self, PrecisionCommand.self, DoctorCommand.self,
     ])
 }

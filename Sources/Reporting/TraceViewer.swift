@@ -26,7 +26,8 @@ public struct TraceViewer {
   public static func markup(_ trace: Trace, id: String = "trace") throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes]
-    let shown = Shown(header: trace.header, steps: Array(trace.steps.prefix(largestStepCount)), end: trace.end)
+    let shown = Shown(
+      header: trace.header, steps: Array(trace.steps.prefix(largestStepCount)), end: trace.end)
     // "</script>" inside a string would end the element.
     let json = String(decoding: try encoder.encode(shown), as: UTF8.self).replacing("<", with: "\\u003c")
     let cut =
@@ -46,10 +47,6 @@ public struct TraceViewer {
   /// A page of its own.
   public static func page(_ trace: Trace) throws -> String {
     var page = HTMLPage(title: trace.header.program)
-    page.paragraph(
-      "\(trace.header.network): \(trace.header.layers) layers, width \(trace.header.width), "
-        + "\(trace.header.parameters) constant weights (digest \(trace.header.digest)). "
-        + "\(trace.steps.count) loops; \(trace.end?.halt ?? "cut off").")
     page.raw(try markup(trace))
     return page.text
   }

@@ -1,6 +1,6 @@
 // Graphs: nodes by what the network has done with them, the tree as it grows, and a table of the same.
 (V => {
-  const {h, number} = V, width = 1000, height = 620, radius = 25;
+  const {h, number} = V, radius = 25;
 
   // Places for nodes without any: forces, from a circle, the same every time.
   function layout(count, edges) {
@@ -32,22 +32,33 @@
   // A drawing of {nodes: [{name, x, y}], edges: [{source, target, weight}], isDirected}.
   // Returns {svg, nodes, edges, moved(i), point(event)}; elements carry data-node and data-edge.
   V.drawGraph = (graph, label) => {
-    const margin = 46;
+    // Upright where the screen is.
+    const [width, height] = innerWidth < 700 ? [520, 620] : [1000, 600], margin = 46;
     const at = i => [margin + graph.nodes[i].x * (width - 2 * margin), margin + graph.nodes[i].y * (height - 2 * margin)];
     const svg = h("svg", {viewBox: `0 0 ${width} ${height}`, class: "lv-graph", role: "group", "aria-label": label});
-    const arrow = (id, name) => h("marker", {id, class: name, viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 8,
-      markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse"}, h("path", {d: "M0 1 L10 5 L0 9 Z"}));
+    const arrow = (id, name, size) => h("marker", {id, class: name, viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: size,
+      markerHeight: size, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse"}, h("path", {d: "M0 1 L10 5 L0 9 Z"}));
     const unique = "a" + Math.random().toString(36).slice(2, 8);
-    if (graph.isDirected) svg.append(h("defs", {}, arrow(unique, "lv-arrow"), arrow(unique + "t", "lv-arrow lv-tree")));
+    if (graph.isDirected) svg.append(h("defs", {}, arrow(unique, "lv-arrow", 9), arrow(unique + "t", "lv-arrow lv-tree", 17)));
     const small = graph.nodes.length > 60, r = small ? (graph.nodes.length > 150 ? 8 : 13) : radius;
     const pairs = new Set(graph.edges.map(e => e.source + "," + e.target));
+    // A road that is as long both ways is one line with two heads: the later of the two edges is not drawn.
+    const twin = graph.edges.map(() => null), seen = new Map();
+    if (graph.isDirected) graph.edges.forEach((e, i) => {
+      const other = seen.get(e.target + "," + e.source);
+      if (other !== undefined && e.source !== e.target && twin[other] === null && graph.edges[other].weight === e.weight) {
+        twin[i] = {shown: other};
+        twin[other] = {hidden: i};
+      } else seen.set(e.source + "," + e.target, i);
+    });
+    const shown = i => twin[i]?.shown ?? i;
     const showsWeights = graph.edges.some(e => e.weight !== 1 && e.weight !== undefined);
     const edges = graph.edges.map((edge, i) => {
       const path = h("path", {class: "lv-edge-line"});
       const text = h("text", {class: "lv-weight", text: showsWeights ? number(edge.weight ?? 1) : ""});
       const hit = h("path", {class: "lv-edge-hit"});
       const group = h("g", {class: "lv-edge", "data-edge": i}, hit, path, text);
-      svg.append(group);
+      if (shown(i) === i) svg.append(group);
       return {group, path, text, hit};
     });
     const nodes = graph.nodes.map((node, i) => {
@@ -70,20 +81,27 @@
       } else {
         const dx = x2 - x1, dy = y2 - y1, length = Math.hypot(dx, dy) || 1, ux = dx / length, uy = dy / length;
         // Opposite edges bend apart.
-        const bend = graph.isDirected && pairs.has(target + "," + source) ? Math.min(26, length * 0.14) : 0;
+        const bend = graph.isDirected && !twin[i] && pairs.has(target + "," + source) ? Math.min(26, length * 0.14) : 0;
         const cx = (x1 + x2) / 2 - uy * 2 * bend, cy = (y1 + y2) / 2 + ux * 2 * bend;
         const from = Math.hypot(cx - x1, cy - y1) || 1, to = Math.hypot(x2 - cx, y2 - cy) || 1;
         const gap = graph.isDirected ? r + 3 : r;
-        const sx = x1 + (cx - x1) / from * r, sy = y1 + (cy - y1) / from * r;
+        const start = twin[i] ? gap : r, sx = x1 + (cx - x1) / from * start, sy = y1 + (cy - y1) / from * start;
         const ex = x2 - (x2 - cx) / to * gap, ey = y2 - (y2 - cy) / to * gap;
         d = `M${sx} ${sy} Q${cx} ${cy} ${ex} ${ey}`;
         [tx, ty] = [(x1 + x2) / 2 - uy * (bend + 1), (y1 + y2) / 2 + ux * (bend + 1) + 5];
       }
       path.setAttribute("d", d);
       hit.setAttribute("d", d);
-      if (graph.isDirected) path.setAttribute("marker-end", `url(#${unique})`);
+      heads(i, null);
       text.setAttribute("x", tx);
       text.setAttribute("y", ty);
+    }
+    // Arrow heads; of a tree's edge only the one that shows which way the tree takes it.
+    function heads(i, marked) {
+      if (!graph.isDirected) return;
+      const head = isThere => isThere ? `url(#${unique}${marked ? "t" : ""})` : "none";
+      edges[i].path.setAttribute("marker-end", head(!marked || marked.has(i)));
+      edges[i].path.setAttribute("marker-start", head(twin[i] && (!marked || marked.has(twin[i].hidden))));
     }
     const placeNode = i => nodes[i].group.setAttribute("transform", `translate(${at(i).join(" ")})`);
     graph.nodes.forEach((_, i) => placeNode(i));
@@ -94,9 +112,12 @@
         placeNode(i);
         graph.edges.forEach((e, k) => { if (e.source === i || e.target === i) placeEdge(k); });
       },
-      tree(i, isTree) {
-        edges[i].group.classList.toggle("lv-tree", isTree);
-        if (graph.isDirected) edges[i].path.setAttribute("marker-end", `url(#${unique}${isTree ? "t" : ""})`);
+      tree(marked) {
+        const lines = new Set([...marked].map(shown));
+        edges.forEach((edge, i) => {
+          edge.group.classList.toggle("lv-tree", lines.has(i));
+          heads(i, lines.has(i) ? marked : null);
+        });
       },
       // A pointer's place, as a node has it.
       point(event) {
@@ -162,7 +183,7 @@
       });
       const tree = new Set();
       if (hasTree) before.forEach((p, i) => { if (p >= 0 && p !== i) { const e = edge(p, i); if (e !== undefined) tree.add(e); } });
-      graph.edges.forEach((_, i) => drawing.tree(i, tree.has(i)));
+      drawing.tree(tree);
       const words = step ? step.summary : graph.source !== undefined ? `Start at ${names[graph.source]}` : "Before the first loop";
       status.replaceChildren(h("strong", {text: words}));
       for (const c of step ? step.changes.slice(0, 8) : [])

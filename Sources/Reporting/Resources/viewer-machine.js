@@ -49,7 +49,7 @@
       const body = h("tbody");
       for (const a of step.attention) {
         const [layer, head] = a.head.split(" / ");
-        body.append(h("tr", {}, h("th", {scope: "row"}, h("span", {class: "lv-faint", text: layer + " "}), head || ""),
+        body.append(h("tr", {}, h("th", {scope: "row", title: a.head, text: head || layer}),
           h("td", {text: a.query}),
           h("td", {}, a.columns.map((column, i) => h("div", {class: "lv-look"},
             h("span", {class: "lv-bar", style: {"--share": a.weights[i]}}), h("span", {text: column}),

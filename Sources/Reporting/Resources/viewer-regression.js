@@ -1,9 +1,11 @@
 // The learner: what it would answer along one feature after every loop, beside least squares.
 (V => {
-  const {h, number} = V, width = 720, height = 460, left = 46, right = 14, top = 14, bottom = 34;
+  const {h, number} = V, left = 46, right = 14, top = 14, bottom = 34;
 
   // A plot of points over [−3.2, 3.2]; returns {svg, x, y, range, draw(points), line(element, xs, ys), value(event)}.
   V.plot = label => {
+    // Nearly square where the screen is narrow, so that figures stay legible.
+    const [width, height] = innerWidth < 700 ? [420, 400] : [720, 460];
     const svg = h("svg", {viewBox: `0 0 ${width} ${height}`, class: "lv-plot", role: "group", "aria-label": label});
     const grid = h("g", {class: "lv-grid"}), lines = h("g"), points = h("g");
     svg.append(grid, lines, points);

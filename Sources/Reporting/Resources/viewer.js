@@ -101,17 +101,22 @@ window.LoopedViewer = (() => {
 
   const stillness = window.matchMedia ? window.matchMedia("(prefers-reduced-motion: reduce)") : {matches: false};
 
+  // Drawn, because not every system has a font with these signs.
+  const shapes = {first: "M3 3h2v10H3z M13 3v10L6 8z", back: "M12 3v10L4 8z", play: "M4 2.5v11L13.5 8z",
+    pause: "M4 3h3v10H4z M9 3h3v10H9z", on: "M4 3v10l8-5z", last: "M11 3h2v10h-2z M3 3v10l7-5z"};
+  const icon = name => h("svg", {viewBox: "0 0 16 16", class: "lv-icon", "aria-hidden": "true"}, h("path", {d: shapes[name]}));
+
   // Buttons, slider and keys that walk from 0 to count.
   function player({count, what, onShow, root, speed = 4}) {
     let at = 0, timer = null;
-    const button = (name, label, glyph, run) =>
-      h("button", {type: "button", class: "lv-" + name, title: label, "aria-label": label, onclick: run, text: glyph});
+    const button = (name, label, run) =>
+      h("button", {type: "button", class: "lv-" + name, title: label, "aria-label": label, onclick: run}, icon(name));
     const slider = h("input", {type: "range", min: 0, max: count, value: 0, "aria-label": what,
       oninput: () => { stop(); show(+slider.value); }});
     const output = h("output", {class: "lv-count"});
     const pace = h("select", {"aria-label": "speed", class: "lv-speed", onchange: () => { if (timer) { stop(); play(); } }},
       [1, 2, 4, 8, 16, 32].map(s => h("option", {value: s, selected: s === speed, text: `${s} / s`})));
-    const toggle = button("play", "play (space)", "▶", () => timer ? stop() : play());
+    const toggle = button("play", "play (space)", () => timer ? stop() : play());
     function show(loop) {
       at = Math.max(0, Math.min(count, loop));
       slider.value = at;
@@ -122,14 +127,14 @@ window.LoopedViewer = (() => {
     function stop() {
       clearInterval(timer);
       timer = null;
-      toggle.textContent = "▶";
+      toggle.replaceChildren(icon("play"));
       toggle.setAttribute("aria-label", "play (space)");
       toggle.title = "play (space)";
       root.removeAttribute("data-playing");
     }
     function play() {
       if (at >= count) show(0);
-      toggle.textContent = "❚❚";
+      toggle.replaceChildren(icon("pause"));
       toggle.setAttribute("aria-label", "pause (space)");
       toggle.title = "pause (space)";
       root.setAttribute("data-playing", "");
@@ -149,9 +154,9 @@ window.LoopedViewer = (() => {
       if (run) { event.preventDefault(); run(); }
     });
     const element = h("div", {class: "lv-player", role: "group", "aria-label": "playback"},
-      h("div", {class: "lv-buttons"}, button("first", "start (Home)", "⏮", () => go(0)),
-        button("back", "one back (←)", "◀", () => go(at - 1)), toggle,
-        button("on", "one on (→)", "▶❙", () => go(at + 1)), button("last", "end (End)", "⏭", () => go(count))),
+      h("div", {class: "lv-buttons"}, button("first", "start (Home)", () => go(0)),
+        button("back", "one back (←)", () => go(at - 1)), toggle,
+        button("on", "one on (→)", () => go(at + 1)), button("last", "end (End)", () => go(count))),
       slider, output, pace);
     return {element, go, stop, play, get at() { return at; }};
   }
@@ -192,6 +197,7 @@ window.LoopedViewer = (() => {
     if (header.layers) parts.push(`${header.layers} layer${header.layers === 1 ? "" : "s"}`);
     if (header.width) parts.push(`width ${header.width}`);
     if (header.parameters) parts.push(`${header.parameters.toLocaleString("en")} weights`);
+    if (header.digest) parts.push(`digest ${header.digest}`);
     return h("p", {class: "lv-facts", text: parts.join(" · ")});
   }
 

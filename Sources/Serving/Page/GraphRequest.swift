@@ -85,13 +85,15 @@ extension GraphRequest {
   public func run(_ limits: PageLimits = PageLimits()) throws -> GraphResponse {
     guard let algorithm = GraphAlgorithm(rawValue: algorithm) else {
       let names = GraphAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")
-      throw PageRequestError("there is no algorithm \(self.algorithm.prefix(40))", hint: names, field: "algorithm")
+      throw PageRequestError(
+        "there is no algorithm \(self.algorithm.prefix(40))", hint: names, field: "algorithm")
     }
     let checked = try graph.checked(limits)
     let question: GraphQuestion
     do {
       question = try GraphQuestion(
-        algorithm, GraphSource(graph: checked), source: algorithm.needsSource || algorithm == .dfs ? source : nil)
+        algorithm, GraphSource(graph: checked),
+        source: algorithm.needsSource || algorithm == .dfs ? source : nil)
     } catch let fault as GraphFault {
       throw PageRequestError(fault.message, hint: fault.hint?.replacing("--", with: ""), field: "graph")
     } catch let error as SourceError {
@@ -163,7 +165,8 @@ extension GraphRequest.Drawing {
     for edge in edges {
       guard nodes.indices.contains(edge.source) && nodes.indices.contains(edge.target) else {
         throw PageRequestError(
-          "an edge goes from node \(edge.source) to node \(edge.target) of \(nodes.count)", field: "graph.edges")
+          "an edge goes from node \(edge.source) to node \(edge.target) of \(nodes.count)",
+          field: "graph.edges")
       }
       guard abs(edge.weight ?? 1) <= 1e12 else {
         throw PageRequestError("weights are at most 10^12 here", field: "graph.edges")

@@ -65,7 +65,8 @@ public final class PageLearner: @unchecked Sendable {
         field: "points")
     }
     guard points.allSatisfy({ abs($0.x) <= 10 && abs($0.y) <= 100 }) else {
-      throw PageRequestError("points lie between −10 and 10, their values between −100 and 100", field: "points")
+      throw PageRequestError(
+        "points lie between −10 and 10, their values between −100 and 100", field: "points")
     }
     guard (1...limits.loops).contains(loops) else {
       throw PageRequestError("1 to \(limits.loops) loops are run here, not \(loops)", field: "loops")
@@ -79,7 +80,8 @@ public final class PageLearner: @unchecked Sendable {
     // The question is the last point of each prompt; its own answer is never read.
     let prompts = Self.queries.map { query in
       RegressionPrompt(
-        dimension: d, x: points.flatMap { features($0.x) } + features(query), y: points.map { Float($0.y) } + [0])
+        dimension: d, x: points.flatMap { features($0.x) } + features(query),
+        y: points.map { Float($0.y) } + [0])
     }
     let leastSquares = prompts.map { LeastSquares().predictions($0)[points.count] }
     var values = [Double](repeating: 0, count: prompts.count)
@@ -89,7 +91,8 @@ public final class PageLearner: @unchecked Sendable {
       parameters: run.model.parameters.reduce(0) { $0 + $1.value.count }, digest: "",
       columns: Self.queries.map { String(format: "x = %.1f", $0) }, values: values)
     header.regression = .init(
-      points: points.flatMap { [$0.x, $0.y] }, queries: Self.queries, leastSquares: leastSquares, dimension: d,
+      points: points.flatMap { [$0.x, $0.y] }, queries: Self.queries, leastSquares: leastSquares,
+      dimension: d,
       trainedLoops: trainedLoops)
     func distance() -> Double {
       let squares = zip(values, leastSquares).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
@@ -118,7 +121,8 @@ public final class PageLearner: @unchecked Sendable {
           changes: changes, output: nil, attention: nil))
     }
     return LearnerResponse(
-      header: header, steps: steps, end: TraceEnd(loops: steps.count, halt: "fixed count"), distances: distances,
+      header: header, steps: steps, end: TraceEnd(loops: steps.count, halt: "fixed count"),
+      distances: distances,
       slope: leastSquares[leastSquares.count - 1] / Self.queries[Self.queries.count - 1])
   }
 }

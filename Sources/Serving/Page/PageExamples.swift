@@ -51,7 +51,7 @@ public struct PageExamples: Codable, Sendable {
       .init(name: "A square with a diagonal", algorithm: "dijkstra", source: "A", graph: Self.square),
       .init(
         name: "A small town", algorithm: "dijkstra", source: "1",
-        graph: try GraphRequest.Drawing(town, limits)),
+        graph: Self.placed(try GraphRequest.Drawing(town, limits))),
       .init(name: "Two rings and a bridge", algorithm: "scc", source: "a", graph: Self.rings),
       .init(name: "Getting dressed", algorithm: "toposort", source: "socks", graph: Self.clothes),
     ]
@@ -63,23 +63,40 @@ public struct PageExamples: Codable, Sendable {
       points: learner.largestPointCount, trainedLoops: learner.trainedLoops, loops: limits.loops)
   }
 
+  /// The town as its map is: four streets of four junctions, and the island beside them.
+  private static func placed(_ town: GraphRequest.Drawing) -> GraphRequest.Drawing {
+    var town = town
+    for node in town.nodes.indices {
+      let isIsland = node >= 16
+      town.nodes[node].x = isIsland ? 1 : 0.06 + 0.23 * Double(node % 4) + 0.035 * Double(node / 4 % 2)
+      town.nodes[node].y = isIsland ? 0.3 + 0.4 * Double(node - 16) : 0.08 + 0.28 * Double(node / 4)
+    }
+    return town
+  }
+
   private static let square = drawing(
-    [("A", 0.08, 0.5), ("B", 0.38, 0.12), ("C", 0.38, 0.88), ("D", 0.68, 0.12), ("E", 0.68, 0.88), ("F", 0.95, 0.5)],
+    [
+      ("A", 0.08, 0.5), ("B", 0.38, 0.12), ("C", 0.38, 0.88), ("D", 0.68, 0.12), ("E", 0.68, 0.88),
+      ("F", 0.95, 0.5),
+    ],
     [(0, 1, 7), (0, 2, 3), (2, 1, 1), (1, 3, 2), (2, 3, 8), (2, 4, 6), (3, 4, 1), (3, 5, 9), (4, 5, 4)],
     isDirected: true)
 
   private static let rings = drawing(
     [
-      ("a", 0.05, 0.5), ("b", 0.22, 0.15), ("c", 0.4, 0.5), ("d", 0.22, 0.85), ("e", 0.6, 0.5), ("f", 0.78, 0.15),
+      ("a", 0.05, 0.5), ("b", 0.22, 0.15), ("c", 0.4, 0.5), ("d", 0.22, 0.85), ("e", 0.6, 0.5),
+      ("f", 0.78, 0.15),
       ("g", 0.95, 0.5), ("h", 0.78, 0.85),
     ],
     [
-      (0, 1, 1), (1, 2, 1), (2, 3, 1), (3, 0, 1), (2, 4, 1), (4, 5, 1), (5, 6, 1), (6, 7, 1), (7, 4, 1), (1, 5, 1),
+      (0, 1, 1), (1, 2, 1), (2, 3, 1), (3, 0, 1), (2, 4, 1), (4, 5, 1), (5, 6, 1), (6, 7, 1), (7, 4, 1),
+      (1, 5, 1),
     ], isDirected: true)
 
   private static let clothes = drawing(
     [
-      ("socks", 0.1, 0.2), ("trousers", 0.4, 0.2), ("shoes", 0.25, 0.8), ("shirt", 0.7, 0.15), ("belt", 0.5, 0.6),
+      ("socks", 0.1, 0.2), ("trousers", 0.4, 0.2), ("shoes", 0.25, 0.8), ("shirt", 0.7, 0.15),
+      ("belt", 0.5, 0.6),
       ("tie", 0.9, 0.5), ("jacket", 0.75, 0.9),
     ], [(0, 2, 1), (1, 2, 1), (1, 4, 1), (3, 4, 1), (3, 5, 1), (4, 6, 1), (5, 6, 1)], isDirected: true)
 

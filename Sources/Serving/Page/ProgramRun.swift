@@ -74,7 +74,8 @@ extension ProgramRequest {
       let image = try SubleqAssembler.assemble(source, file: name, limits: assembly)
       let cells = cells ?? max(image.words.count, 3)
       guard cells <= limits.cells else {
-        throw PageRequestError("a memory has at most \(limits.cells) cells here, not \(cells)", field: "cells")
+        throw PageRequestError(
+          "a memory has at most \(limits.cells) cells here, not \(cells)", field: "cells")
       }
       return try run(image, name: name, cells: cells, bits: bits, steps: steps, limits)
     } catch let error as SourceError {

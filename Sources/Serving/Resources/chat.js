@@ -29,7 +29,7 @@
       const facts = entry.looped || {};
       modelLoops = facts.loops || modelLoops;
       $("chat-model").textContent = model;
-      $("chat-facts").textContent = [facts.parameters && `${facts.parameters.toLocaleString("en")} weights`,
+      $("chat-facts").textContent = [facts.parameters && `${facts.parameters.toLocaleString("en", {notation: "compact", maximumSignificantDigits: 3})} weights`,
         facts.loops && `${facts.loops} loops`].filter(Boolean).join(" · ");
       $("set-loops").placeholder = facts.loops ? `all ${facts.loops}` : "all";
     } catch (error) {

@@ -21,7 +21,7 @@
       $("learner-loops").max = limits.loops;
       $("learner-about").textContent = "One layer, trained on thousands of linear functions of five features and frozen since. It reads the points as a prompt " +
         "and, loop by loop, comes to predict what least squares would. Here one feature varies and the other four are zero, so that its answers can be drawn; " +
-        `it has seen no constant, so every line goes through the origin. It was trained with ${limits.trainedLoops} loops.`;
+        `it has seen no constant, so every line goes through the origin. It was trained with ${limits.trainedLoops} loops, and always on several features at once: what you see is the edge of what it knows.`;
       $("learner-hint").textContent = `Drag a point, or choose it with Tab and move it with the arrow keys; Delete removes it. A double click adds one, up to ${most}.`;
       fit();
     } catch (error) { say($("learner-error"), error); }
