@@ -10,7 +10,10 @@ public final class SubleqTracer {
   public let header: TraceHeader
   private let network: UnifiedSubleqNetwork
   private let disassembler: Disassembler
-  private let recordsAttention: Bool
+  /// Whether the steps to come say where the network looked; who is short of time may change its mind.
+  public var recordsAttention: Bool {
+    didSet { recordsAttention = recordsAttention && network.columnCount <= Self.attentionLimits.columns }
+  }
   private let sink: Sink
   private var words: [Int]
   private var loops = 0

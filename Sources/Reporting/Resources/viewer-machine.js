@@ -41,7 +41,7 @@
       attention.replaceChildren();
       if (!step || !step.attention) {
         attention.append(h("p", {class: "lv-faint", text: step
-          ? "Where the heads looked is recorded for the first 400 loops, in memories of up to 300 cells."
+          ? "Where the heads looked is recorded for the first loops (up to 400), in memories of up to 300 cells."
           : "Take a step to see where each head looks."}));
         return;
       }

@@ -100,9 +100,9 @@ public final class PageLearner: @unchecked Sendable {
     }
     var (steps, distances) = ([TraceStep](), [distance()])
     let deadline = Deadline(seconds: seconds)
+    let isInTime: (Int) -> Bool = { _ in !deadline.isOver }
     run.model.predictions(
-      RegressionPrompt.batch(prompts[...], askedAt: points.count), loops: loops,
-      shown: { _ in !deadline.isOver }
+      RegressionPrompt.batch(prompts[...], askedAt: points.count), loops: loops, shown: isInTime
     ) { loop, predictions in
       let places = predictions.count / prompts.count
       var changes: [TraceStep.Change] = []

@@ -14,6 +14,8 @@ public struct PageLimits: Sendable {
   public var loops = 120
   /// A run that takes longer ends as it is: what it did until then is a result.
   public var seconds = 10.0
+  /// Of a program's run, so long where the heads look is found out, too: a dense pass for every instruction.
+  public var attentionSeconds = 4.0
   /// Runs that wait for their turn; more are refused.
   public var waiting = 16
 
@@ -64,8 +66,10 @@ public final class PageWork: Sendable {
     guard count.enter() else { throw PageBusy() }
     return try await withCheckedThrowingContinuation { continuation in
       queue.async { [count] in
-        defer { count.leave() }
-        continuation.resume(with: Swift.Result { try body() })
+        let result = Swift.Result { try body() }
+        // First the place, then the answer: who asks again at once finds it free.
+        count.leave()
+        continuation.resume(with: result)
       }
     }
   }

@@ -103,12 +103,14 @@ extension ProgramRequest {
     var output: [UInt8] = []
     let start = ContinuousClock.now
     let deadline = Deadline(seconds: limits.seconds)
+    let attentionDeadline = Deadline(seconds: min(limits.attentionSeconds, limits.seconds / 2))
     var halt = "time limit"
     do {
       halt = try machine.run(
         limit: limit, read: { unread.popFirst() }, write: { output.append($0) },
         observe: { machine, step in
           try tracer.record(machine, step)
+          if attentionDeadline.isOver { tracer.recordsAttention = false }
           if deadline.isOver { throw TimeIsUp() }
         }
       ).end.description

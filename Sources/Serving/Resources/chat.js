@@ -31,6 +31,7 @@
       $("chat-model").textContent = model;
       $("chat-facts").textContent = [facts.parameters && `${facts.parameters.toLocaleString("en", {notation: "compact", maximumSignificantDigits: 3})} weights`,
         facts.loops && `${facts.loops} loops`].filter(Boolean).join(" · ");
+      for (const id of ["set-exit-policy", "set-exit-threshold"]) $(id).closest("label").hidden = facts.exit_gate === false;
       $("set-loops").placeholder = facts.loops ? `all ${facts.loops}` : "all";
     } catch (error) {
       $("chat-model").textContent = "no model";
