@@ -26,7 +26,7 @@ def chromium():
 
 
 class Browser:
-    """One page. Everything that goes wrong in it is kept in `faults`."""
+    """One page. Everything that goes wrong in it is kept in `faults`, what it asks for in `requests`."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="looped-browser-"))
@@ -44,6 +44,7 @@ class Browser:
             pages[0]["webSocketDebuggerUrl"], timeout=60, origin="http://127.0.0.1")
         self.number = 0
         self.faults = []
+        self.requests = []
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             self.send(domain + ".enable")
         self.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
@@ -85,7 +86,6 @@ class Browser:
         elif kind == "Runtime.consoleAPICalled" and body["type"] in ("error", "assert"):
             self.faults.append(str(body["args"]))
         elif kind == "Network.requestWillBeSent":
-            self.requests = getattr(self, "requests", [])
             self.requests.append(body["request"]["url"])
 
     def run(self, expression):

@@ -3,6 +3,9 @@ import Looping
 
 /// Turns what happened to the nodes into steps of a trace: columns are nodes; values are distances, or the place in the
 /// order, the component, the rank. A node without a value yet shows −1, as JSON knows no infinity.
+///
+/// Networks say what changes. What a node has without a change is said here: ranks begin alike, the root of a component
+/// stands for itself, and the root of a tree is at distance 0.
 public final class GraphTracer {
   /// Takes each step as it happens.
   public typealias Sink = (TraceStep) throws -> Void
@@ -10,6 +13,7 @@ public final class GraphTracer {
   public let header: TraceHeader
   private let graph: Graph
   private let sink: Sink
+  private let kind: TraceScene.Network.Value
   private var values: [Double]
   /// Loops recorded.
   public private(set) var loops = 0
@@ -25,7 +29,9 @@ public final class GraphTracer {
     let (algorithm, graph) = (question.algorithm, question.graph)
     self.graph = graph
     self.sink = sink
-    values = [Double](repeating: -1, count: graph.nodeCount)
+    kind = algorithm.traceValue
+    let first = kind == .rank ? 1 / Double(max(1, graph.nodeCount)) : -1
+    values = [Double](repeating: first, count: graph.nodeCount)
     var header = TraceHeader(
       family: "graph", program: "\(algorithm.rawValue) on \(name)", network: network?.name ?? "plain Swift",
       layers: network?.layers.count ?? 0, width: network?.width ?? 0,
@@ -34,7 +40,7 @@ public final class GraphTracer {
     header.graph = TraceScene.Network(
       isDirected: graph.isDirected,
       edges: graph.edges.map { .init(source: $0.source, target: $0.target, weight: $0.weight) },
-      value: algorithm.traceValue,
+      value: kind,
       source: algorithm.needsSource || algorithm == .dfs ? question.source : nil, places: places)
     self.header = header
   }
@@ -52,6 +58,11 @@ public final class GraphTracer {
           column: change.node, before: values[change.node], after: change.value,
           predecessor: change.predecessor))
       values[change.node] = change.value
+    }
+    for node in event.visited where values[node] < 0 && (kind == .component || kind == .distance) {
+      let root = kind == .component ? Double(node) : 0
+      changes.append(.init(column: node, before: values[node], after: root, predecessor: node))
+      values[node] = root
     }
     let visited = Set(event.visited)
     let reached = event.changes.map(\.node).filter { !visited.contains($0) }

@@ -50,12 +50,21 @@ import Testing
     let scene = try #require(answer.header.graph)
     #expect(scene.places?.count == 22 && scene.edges.count == drawing.edges.count)
     #expect(scene.source == (usesSource ? 2 : nil))
-    if algorithm == .dijkstra {
-      var values = answer.header.values
-      for step in answer.steps { for change in step.changes { values[change.column] = change.after } }
-      #expect(values == answer.nodes.map { $0.distance ?? -1 })
-      #expect(answer.steps.flatMap { $0.visited ?? [] }.first == 2)
+    var values = answer.header.values
+    for step in answer.steps { for change in step.changes { values[change.column] = change.after } }
+    switch scene.value {
+    case .distance: #expect(values == answer.nodes.map { $0.distance ?? -1 })
+    case .rank:
+      for (value, node) in zip(values, answer.nodes) { #expect(abs(value - (node.rank ?? 0)) < 1e-9) }
+    case .order:
+      for (place, name) in (answer.order ?? []).enumerated() {
+        #expect(values[graph.names.firstIndex(of: name) ?? 0] == Double(place))
+      }
+    case .component:
+      #expect(
+        GraphResult.lowestNodes(values.map { Int($0) }).map(graph.name) == answer.nodes.map(\.component))
     }
+    if algorithm == .dijkstra { #expect(answer.steps.flatMap { $0.visited ?? [] }.first == 2) }
   }
 
   private static func request(

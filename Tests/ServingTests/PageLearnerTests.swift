@@ -19,7 +19,9 @@ import Testing
     // One prompt alone, asked by hand, says the same at its place after every loop.
     let run = try ShippedLearner.load()
     let column = 50
-    let x = (Self.points.map(\.0) + [PageLearner.queries[column]]).flatMap { x -> [Float] in [Float(x), 0, 0, 0, 0] }
+    let x = (Self.points.map(\.0) + [PageLearner.queries[column]]).flatMap { x -> [Float] in
+      [Float(x), 0, 0, 0, 0]
+    }
     let prompt = RegressionPrompt(dimension: 5, x: x, y: Self.points.map { Float($0.1) } + [0])
     var values = answer.header.values
     run.model.predictions(RegressionPrompt.batch([prompt], askedAt: Self.points.count), loops: 30) {

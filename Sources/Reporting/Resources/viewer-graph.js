@@ -2,20 +2,23 @@
 (V => {
   const {h, number} = V, radius = 25;
 
-  // Places for nodes without any: forces, from a circle, the same every time.
+  // Places for nodes without any: forces, from a circle, the same every time. Nodes far apart do not push each other, and
+  // all are drawn to the middle, so that parts without a connection stay on one picture.
   function layout(count, edges) {
     const p = [];
-    for (let i = 0; i < count; i++)
-      p.push([0.5 + 0.4 * Math.cos(2 * Math.PI * i / count), 0.5 + 0.4 * Math.sin(2 * Math.PI * i / count)]);
-    const k = 0.9 / Math.sqrt(Math.max(count, 1)), rounds = count > 200 ? 60 : 250;
+    for (let i = 0; i < count; i++) {
+      const angle = 2.399963 * i, r = 0.45 * Math.sqrt((i + 0.5) / count);
+      p.push([0.5 + r * Math.cos(angle), 0.5 + r * Math.sin(angle)]);
+    }
+    const k = 0.75 / Math.sqrt(Math.max(count, 1)), rounds = count > 200 ? 80 : 400;
     for (let round = 0; round < rounds; round++) {
-      const move = p.map(() => [0, 0]), step = 0.06 * (1 - round / rounds);
-      const pull = (i, j, f) => {
-        const dx = p[i][0] - p[j][0], dy = p[i][1] - p[j][1], d = Math.hypot(dx, dy) || 1e-6, s = f(d) / d;
+      const move = p.map(q => [(0.5 - q[0]) * 0.25, (0.5 - q[1]) * 0.25]), step = 0.05 * (1 - round / rounds);
+      const push = (i, j, force) => {
+        const dx = p[i][0] - p[j][0], dy = p[i][1] - p[j][1], d = Math.hypot(dx, dy) || 1e-6, s = force(d) / d;
         move[i][0] += dx * s; move[i][1] += dy * s; move[j][0] -= dx * s; move[j][1] -= dy * s;
       };
-      for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) pull(i, j, d => k * k / d);
-      for (const e of edges) if (e.source !== e.target) pull(e.source, e.target, d => -d * d / k);
+      for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) push(i, j, d => d < 4 * k ? k * k / d : 0);
+      for (const e of edges) if (e.source !== e.target) push(e.source, e.target, d => -d * d / k / 2);
       p.forEach((q, i) => {
         const d = Math.hypot(...move[i]) || 1e-9, s = Math.min(step, d) / d;
         q[0] += move[i][0] * s; q[1] += move[i][1] * s;
@@ -155,7 +158,7 @@
     const order = h("p", {class: "lv-order"});
 
     function show(loop, state, step) {
-      const text = new Array(n).fill(""), before = new Array(n).fill(-1), visited = new Set(), path = [];
+      const text = header.values.map(v => v < 0 ? "" : meaning.text(v, names)), before = new Array(n).fill(-1), visited = new Set(), path = [];
       for (let i = 0; i < loop; i++) {
         for (const c of steps[i].changes) {
           text[c.column] = meaning.text(c.after, names);

@@ -114,13 +114,14 @@
 
     const panel = (title, className, ...content) =>
       h("section", {class: "lv-panel " + className}, h("h3", {text: title}), ...content);
+    // Machines without characters have nothing to write.
     const element = h("div", {class: "lv-machine" + (listing ? " lv-with-listing" : "")},
       status,
       listing ? panel("Program", "lv-p-listing", listing) : null,
       isGrid ? panel("Memory", "lv-p-memory", memory, isUnified ? h("p", {class: "lv-legend"},
         h("span", {class: "lv-key lv-now", text: "this instruction"}), h("span", {class: "lv-key lv-next", text: "the next"}),
         h("span", {class: "lv-key lv-read", text: "read"}), h("span", {class: "lv-key lv-changed", text: "changed"})) : null) : null,
-      panel("Written so far", "lv-p-output", output),
+      isUnified || steps.some(s => s.output) ? panel("Written so far", "lv-p-output", output) : null,
       panel("Attention", "lv-p-attention", attention),
       panel("The whole run", "lv-p-heat", heat.element, h("p", {class: "lv-legend lv-faint",
         text: "memory from left to right, loops from top to bottom; orange positive, blue negative, pale: just changed. Drag to travel."})));

@@ -89,6 +89,14 @@ extension GraphRequest {
         "there is no algorithm \(self.algorithm.prefix(40))", hint: names, field: "algorithm")
     }
     let checked = try graph.checked(limits)
+    if algorithm == .dijkstra || algorithm == .pageRank,
+      let edge = checked.edges.first(where: { $0.weight < 0 })
+    {
+      throw PageRequestError(
+        "\(algorithm.rawValue) allows no negative weights, as from \(checked.name(edge.source)) to "
+          + "\(checked.name(edge.target))", hint: algorithm == .dijkstra ? "Bellman–Ford does" : nil,
+        field: "graph.edges")
+    }
     let question: GraphQuestion
     do {
       question = try GraphQuestion(

@@ -124,6 +124,7 @@
     chosen = {edge: same < 0 ? graph.edges.length - 1 : same};
     own();
     draw();
+    focus("edges", chosen.edge);
     announce(`edge from ${graph.nodes[source].name} to ${graph.nodes[target].name}`);
   }
 
@@ -138,6 +139,8 @@
     chosen = linking = null;
     own();
     draw();
+    // The keys go on working on what is left.
+    if (graph.nodes.length) focus("nodes", 0);
     announce("removed");
   }
 
