@@ -56,6 +56,8 @@
     });
     const shown = i => twin[i]?.shown ?? i;
     const showsWeights = graph.edges.some(e => e.weight !== 1 && e.weight !== undefined);
+    // Long names stand below their nodes, and values within.
+    const isLong = graph.nodes.some(n => n.name.length > 4), below = small ? r + 13 : r + 17;
     const edges = graph.edges.map((edge, i) => {
       const path = h("path", {class: "lv-edge-line"});
       const text = h("text", {class: "lv-weight", text: showsWeights ? number(edge.weight ?? 1) : ""});
@@ -65,11 +67,10 @@
       return {group, path, text, hit};
     });
     const nodes = graph.nodes.map((node, i) => {
-      const value = h("text", {class: "lv-node-value", y: small ? r + 13 : r + 17});
-      const group = h("g", {class: "lv-node" + (small ? " lv-small" : ""), "data-node": i},
-        h("circle", {r}), h("text", {class: "lv-node-name", y: 5, text: node.name.length > 8 && !small ? node.name.slice(0, 7) + "…" : small ? "" : node.name}),
-        value, h("title", {text: node.name}));
-      if (node.name.length > 3) group.classList.add("lv-long");
+      const value = h("text", {class: "lv-node-value", y: isLong ? 6 : below});
+      const name = small ? "" : node.name.length > 18 ? node.name.slice(0, 17) + "…" : node.name;
+      const group = h("g", {class: "lv-node" + (small ? " lv-small" : "") + (isLong ? " lv-long" : ""), "data-node": i},
+        h("circle", {r}), h("text", {class: "lv-node-name", y: isLong ? below : 5, text: name}), value, h("title", {text: node.name}));
       svg.append(group);
       return {group, value};
     });
