@@ -141,7 +141,7 @@ if serving {
     .testTarget(
       name: "ServingTests",
       dependencies: [
-        "LanguageModel", "Serving", "Tensors", "Tokenization",
+        "GraphAlgorithms", "InContext", "LanguageModel", "Looping", "Machine", "Serving", "Tensors", "Tokenization",
         .product(name: "Logging", package: "swift-log"),
       ]),
   ]

@@ -24,6 +24,11 @@ public struct TraceViewer {
 
   /// - Parameter id: distinguishes several viewers on one page; letters only.
   public static func markup(_ trace: Trace, id: String = "trace") throws -> String {
+    try markup(trace, id: id, after: "")
+  }
+
+  /// - Parameter after: script to run when the viewer is there, on its element.
+  private static func markup(_ trace: Trace, id: String, after: String) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes]
     let shown = Shown(
@@ -40,6 +45,7 @@ public struct TraceViewer {
       <script>
       \(String(decoding: script, as: UTF8.self))
       LoopedViewer.mount(document.getElementById("\(id)"), \(json));
+      \(after)
       </script>
       """
   }
@@ -47,7 +53,9 @@ public struct TraceViewer {
   /// A page of its own.
   public static func page(_ trace: Trace) throws -> String {
     var page = HTMLPage(title: trace.header.program)
-    page.raw(try markup(trace))
+    // The keys work from the beginning.
+    let focus = "document.getElementById(\"trace\").focus({preventScroll: true});"
+    page.raw(try markup(trace, id: "trace", after: focus))
     return page.text
   }
 }

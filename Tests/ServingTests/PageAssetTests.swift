@@ -13,7 +13,7 @@ import Testing
     let page = try Self.text("")
     let named = page.matches(of: /(?:src|href)="([^"#]+)"/).map { String($0.1) }
     #expect(Set(named) == Set(PageAsset.all.map(\.path).filter { !$0.isEmpty }))
-    for asset in PageAsset.all { #expect(asset.bytes.count > 500, "\(asset.path)") }
+    for asset in PageAsset.all { #expect(asset.bytes.count > 300, "\(asset.path)") }
   }
 
   @Test func nothingIsInlineAndNothingComesFromElsewhere() throws {

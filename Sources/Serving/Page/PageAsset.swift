@@ -9,6 +9,7 @@ public struct PageAsset: Sendable {
 
   public static let all: [PageAsset] = [
     PageAsset(path: "", type: "text/html; charset=utf-8", bytes: PackageResources.page_html),
+    PageAsset(path: "icon.svg", type: "image/svg+xml", bytes: PackageResources.icon_svg),
     PageAsset(path: "page.css", type: css, bytes: PackageResources.page_css),
     PageAsset(path: "viewer.css", type: css, bytes: TraceViewer.style),
     PageAsset(path: "viewer.js", type: script, bytes: TraceViewer.script),

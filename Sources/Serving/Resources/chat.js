@@ -36,6 +36,8 @@
     } catch (error) {
       $("chat-model").textContent = "no model";
       $("chat-facts").textContent = error.message;
+      // While the model is read.
+      if (error.status === 503) setTimeout(loadModel, 1500);
     }
   }
   Page.first("chat", loadModel);
