@@ -141,8 +141,8 @@ if serving {
     .testTarget(
       name: "ServingTests",
       dependencies: [
-        "GraphAlgorithms", "InContext", "LanguageModel", "Looping", "Machine", "Serving", "Tensors", "Tokenization",
-        .product(name: "Logging", package: "swift-log"),
+        "GraphAlgorithms", "InContext", "LanguageModel", "Looping", "Machine", "Serving", "Tensors",
+        "Tokenization", .product(name: "Logging", package: "swift-log"),
       ]),
   ]
 }
