@@ -106,7 +106,9 @@ class Browser:
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         self.send("Emulation.setTouchEmulationEnabled", enabled=phone)
         self.send("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            # Nothing glides away from where a click is aimed.
+            {"name": "prefers-reduced-motion", "value": "reduce"}])
 
     def place(self, selector):
         """The middle of an element, scrolled into view."""

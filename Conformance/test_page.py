@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -640,3 +641,65 @@ def test_what_can_be_used_has_a_name(page):
         unnamed = [n["role"]["value"] for n in used if not n.get("name", {}).get("value")]
         assert len(used) > 6 and unnamed == [], view
     page.send("Accessibility.disable")
+
+
+# MARK: what the views ask
+
+
+def fetch(address, path, body=None, headers=None):
+    """Status, headers and bytes."""
+    headers = {"Content-Type": "application/json"} if headers is None else headers
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(address + path, body, headers), timeout=60)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return answer.status, answer.headers, answer.read()
+
+
+def test_files_are_served_with_care(address):
+    status, headers, page = fetch(address, "")
+    files = re.findall(r'(?:src|href)="([^"#]+)"', page.decode())
+    assert status == 200 and len(files) > 8
+    kinds = dict(js="text/javascript", css="text/css", svg="image/svg+xml")
+    for path in ["", *files]:
+        status, headers, data = fetch(address, path)
+        assert status == 200 and data and headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Type"].startswith(kinds.get(path.rsplit(".")[-1], "text/html"))
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+
+
+SOURCE = json.dumps(dict(source="0 0 0"))
+HOSTILE = [
+    ("programs/run", b""), ("programs/run", b"{"), ("programs/run", b"[]"), ("programs/run", b"null"), ("programs/run", b"\xff\xfe"),
+    ("programs/run", b'{"source": 1}'), ("programs/run", b'{"sauce": "x"}'), ("programs/run", b'{"source": "0 0 0", "steps": 1e99}'),
+    ("programs/run", b'{"source": "0 0 0", "steps": -1}'), ("programs/run", b'{"source": "0 0 0", "cells": 99999999999}'),
+    ("programs/run", b'{"source": "0 0 0", "bits": 49}'), ("programs/run", b'{"source": ". x: [99999999]"}'),
+    ("programs/run", b'{"source": "' + b"(" * 60000 + b'"}'), ("programs/run", b"[" * 100000),
+    ("graphs/run", b"{}"), ("graphs/run", b'{"algorithm": "dijkstra", "graph": {}}'),
+    ("graphs/run", b'{"algorithm": "rm -rf", "graph": {"nodes": [], "edges": []}}'),
+    ("graphs/run", b'{"algorithm": "bfs", "source": "a", "graph": {"nodes": [{"name": "a"}], "edges": [{"source": -1, "target": 9}]}}'),
+    ("graphs/run", b'{"algorithm": "bfs", "source": "a", "graph": {"nodes": [{"name": "a"}, {"name": "a"}], "edges": []}}'),
+    ("graphs/run", json.dumps(dict(algorithm="bfs", source="0", graph=dict(nodes=[dict(name=str(i)) for i in range(201)], edges=[]))).encode()),
+    ("graphs/read", b'{"text": "a b", "name": "x.exe"}'), ("graphs/read", b'{"text": "a b c d e f", "name": "x.gr"}'),
+    ("graphs/read", json.dumps(dict(text="<?xml " + "<a>" * 20000, name="x.graphml")).encode()),
+    ("in-context/fit", b'{"points": [{"x": 1e308, "y": 1}]}'), ("in-context/fit", b'{"points": [], "loops": 100000000}'),
+    ("in-context/fit", b'{"points": ' + json.dumps([dict(x=0, y=0)] * 5000).encode() + b"}"),
+    ("in-context/fit", b'{"points": [{"x": NaN, "y": 1}]}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path, body", HOSTILE, ids=range(len(HOSTILE)))
+def test_requests_that_cannot_be_meant(address, path, body):
+    status, headers, data = fetch(address, "looped/" + path, body)
+    error = json.loads(data)["error"]
+    assert status == 400 and error["message"] and error["type"] == "invalid_request_error"
+    assert headers["Content-Type"].startswith("application/json")
+    assert "/" not in error["message"] or len(error["message"]) < 300
+
+
+def test_bodies_that_are_too_large(address):
+    status, _, data = fetch(address, "looped/programs/run", json.dumps(dict(source="#" * (2 << 20))).encode())
+    assert status == 413 and json.loads(data)["error"]["message"]
+    assert fetch(address, "looped/programs/run", SOURCE.encode())[0] == 200

@@ -1,7 +1,7 @@
 // The graph view: a drawing to edit, and a run on the network.
 "use strict";
 (() => {
-  const {$, h, json, examples, say, options, saveTrace} = Page;
+  const {$, h, json, examples, say, options, saveTrace, reveal} = Page;
   let graph = {nodes: [], edges: [], directed: true}, drawing = null, trace = null;
   // Chosen: {node: i} or {edge: i}. Linking: the node from which an edge is drawn.
   let chosen = null, linking = null, algorithms = [], limits = {nodes: 200, edges: 2000};
@@ -257,6 +257,7 @@
       $("graph-save").disabled = false;
       const viewer = LoopedViewer.mount($("graph-viewer"), trace);
       viewer.go(0);
+      reveal($("graph-viewer"));
       viewer.play();
     } catch (error) { say($("graph-error"), error); }
   }

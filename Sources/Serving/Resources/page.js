@@ -112,6 +112,13 @@ window.Page = (() => {
     element.textContent = place + error.message + (error.hint ? `\n${error.hint}` : "");
   }
 
+  // Brings what a button has made into view, if it is not there already.
+  function reveal(element) {
+    const {top, height} = element.getBoundingClientRect();
+    if (top > 70 && top + Math.min(height, innerHeight * 0.7) < innerHeight) return;
+    element.scrollIntoView({block: "start", behavior: LoopedViewer.stillness.matches ? "instant" : "smooth"});
+  }
+
   function options(select, items, chosen) {
     select.replaceChildren(...items.map(([value, text]) => h("option", {value, text: text ?? value, selected: value === chosen})));
   }
@@ -144,5 +151,5 @@ window.Page = (() => {
   });
 
   addEventListener("DOMContentLoaded", () => show(location.hash.slice(1)));
-  return {$, h, first, toast, request, json, examples, save, saveTrace, say, options, stored};
+  return {$, h, first, toast, request, json, examples, save, saveTrace, say, options, reveal, stored};
 })();

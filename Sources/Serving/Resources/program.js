@@ -1,7 +1,7 @@
 // The program view: assembly in, a run on the network out.
 "use strict";
 (() => {
-  const {$, json, examples, say, options, saveTrace} = Page;
+  const {$, json, examples, say, options, reveal, saveTrace} = Page;
   let trace = null, name = "program", cells = null, running = null;
 
   function choose(program) {
@@ -45,6 +45,7 @@
       viewer.go(Math.min(1, trace.steps.length));
       $("program-viewer").dataset.ran = answer.instructions;
       $("program-save").disabled = false;
+      if (event) reveal($("program-viewer"));
     } catch (error) {
       if (error.name === "AbortError") return;
       say($("program-error"), error);
