@@ -700,6 +700,6 @@ def test_requests_that_cannot_be_meant(address, path, body):
 
 
 def test_bodies_that_are_too_large(address):
-    status, _, data = fetch(address, "looped/programs/run", json.dumps(dict(source="#" * (2 << 20))).encode())
+    status, _, data = fetch(address, "looped/programs/run", json.dumps(dict(source="#" * (9 << 20))).encode())
     assert status == 413 and json.loads(data)["error"]["message"]
     assert fetch(address, "looped/programs/run", SOURCE.encode())[0] == 200
