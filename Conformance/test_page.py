@@ -494,6 +494,10 @@ def test_an_answer_and_its_loops(page):
         assert float(row[2].replace(" %", "")) == pytest.approx(100 * probability, abs=0.51)
     guesses = page.run("[...document.querySelectorAll('#lens tbody tr')].map(r => r.querySelectorAll('.guess').length)")
     assert guesses[: len(token["predictions"])] == [len(p) for p in token["predictions"]]
+    # The whole answer at once.
+    page.run("document.querySelector('.message.assistant .under button').click()")
+    grid = page.run("[...document.querySelectorAll('.lens-grid tbody tr')].map(r => r.querySelectorAll('td').length)")
+    assert grid == [len(exits)] * max(len(t["predictions"]) for t in tokens)
     # With keys.
     page.key("Escape")
     page.until("document.querySelector('#lens').hidden")
@@ -523,7 +527,7 @@ def test_edit_regenerate_export_import(page, tmp_path):
     say(page, "Two")
     assert page.run("document.querySelectorAll('.message').length") == 4
     # The same question again, greedily, has the same answer.
-    page.run("document.querySelectorAll('.message.assistant')[1].querySelector('.under button').id = 'regenerate'")
+    page.run("document.querySelectorAll('.message.assistant')[1].querySelector('.under button[aria-label=\"Ask for another answer\"]').id = 'regenerate'")
     second = page.run("document.querySelectorAll('.message.assistant .text')[1].textContent")
     page.click("#regenerate")
     page.until("!document.querySelector('#regenerate')")

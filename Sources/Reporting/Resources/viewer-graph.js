@@ -152,7 +152,8 @@
     graph.edges.forEach((e, i) => { const key = e.source + "," + e.target; if (!between.has(key)) between.set(key, i); });
     const edge = (s, t) => between.get(s + "," + t) ?? (graph.isDirected && graph.value !== "distance" ? between.get(t + "," + s) : graph.isDirected ? undefined : between.get(t + "," + s));
     const rows = names.map(name => h("tr", {}, h("th", {scope: "row", text: name}), h("td"), h("td"), h("td")));
-    const hasTree = graph.value === "distance" || graph.value === "order";
+    const hasTree = (graph.value === "distance" || graph.value === "order") &&
+      steps.some(s => s.changes.some(c => c.predecessor !== undefined && c.predecessor !== c.column));
     const table = h("table", {class: "lv-table"}, h("thead", {}, h("tr", {},
       ["node", meaning.title, "from", "state"].map(t => h("th", {scope: "col", text: t})))), h("tbody", {}, rows));
     const status = h("div", {class: "lv-status"});

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOCore
 
 extension ModelServer {
   /// The page at `/`, and what its views ask of the networks: `/looped/…`.

@@ -107,8 +107,16 @@
     if (message.fault) message.under.append(h("span", {class: "fault", role: "alert", text: message.fault}));
     if (stream && index === messages.length - 1) return;
     if (message.role === "user") message.under.append(action("Edit", () => edit(index), "Edit this message and ask again"));
-    else message.under.append(action("Regenerate", () => again(index), "Ask for another answer"),
+    else message.under.append(...(message.parts.some(p => p.token?.predictions?.length) ? [action("Loops", event => toggle(event, message), "Show what the model would have said after every loop")] : []),
+      action("Regenerate", () => again(index), "Ask for another answer"),
       action("Copy", () => navigator.clipboard?.writeText(content(message)).then(() => toast("Copied."), () => toast("The browser does not allow it.")), "Copy the answer"));
+  }
+
+  function toggle(event, message) {
+    const isShown = event.target.getAttribute("aria-expanded") === "true";
+    event.target.setAttribute("aria-expanded", !isShown);
+    if (isShown) message.element.querySelector(".lens-grid").remove();
+    else message.under.after(Lens.grid(message.parts, message.loops || modelLoops));
   }
 
   function legend() {

@@ -73,5 +73,24 @@ window.Lens = (() => {
   addEventListener("pointerdown", event => { if (!panel.hidden && !panel.contains(event.target) && !event.target.closest?.(".token")) hide(); });
   addEventListener("hashchange", hide);
 
-  return {tint, show, hide, hover, leave, describe, get owner() { return owner; }, get isPinned() { return isPinned; }};
+  // A whole answer at once: tokens from left to right, loops from top to bottom, the likeliest prediction in each cell.
+  function grid(parts, loops) {
+    const tokens = parts.filter(p => p.token).map(p => p.token);
+    const count = Math.max(0, ...tokens.map(t => (t.predictions || []).length));
+    const row = loop => h("tr", {}, h("th", {scope: "row", text: loop + 1}), tokens.map(token => {
+      const best = (token.predictions || [])[loop]?.[0];
+      if (!best) return h("td");
+      const words = `after loop ${loop + 1}: ${visible(best.text)}, ${percent(best.probability)}` + (loop + 1 === token.exit ? ", leaves here" : "");
+      const cell = h("td", {title: words, class: (best.id === token.id ? "same" : "other") + (loop + 1 === token.exit ? " exit" : ""),
+        style: {"--p": `${Math.round(best.probability * 60)}%`}, text: visible(best.text)});
+      tint(cell, loop + 1, loops);
+      return cell;
+    }));
+    return h("div", {class: "lens-grid", tabindex: "0", role: "region", "aria-label": "predictions by loop"}, h("table", {},
+      h("caption", {text: "What the model would have said after every loop: the fuller the colour, the surer; dashed where it is not what was said; underlined where the token left."}),
+      h("thead", {}, h("tr", {}, h("td"), tokens.map(t => h("th", {scope: "col", text: visible(t.text)})))),
+      h("tbody", {}, Array.from({length: count}, (_, i) => row(i)))));
+  }
+
+  return {tint, grid, show, hide, hover, leave, describe, get owner() { return owner; }, get isPinned() { return isPinned; }};
 })();
