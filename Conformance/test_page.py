@@ -517,7 +517,7 @@ def test_settings_are_sent(page):
     assert sent["messages"][0] == dict(role="system", content="Be brief.")
     assert (sent["seed"], sent["temperature"], sent["max_tokens"], sent["looped"]["loops"]) == (3, 0.9, 5, 1)
     assert set(page.run("[...document.querySelectorAll('.token.looped')].map(e => +e.dataset.loop)")) == {1}
-    assert "cut at the most tokens" in page.text(".message.assistant .under") or "stop" in sent
+    assert "cut at the most tokens" in page.text(".message.assistant .under")
 
 
 def test_edit_regenerate_export_import(page, tmp_path):
@@ -565,6 +565,8 @@ def test_edit_regenerate_export_import(page, tmp_path):
 
 def test_answers_are_stopped(page):
     open_chat(page, max_tokens=400, temperature=1.5, seed=1)
+    # The tiny model is done before a hand is at the button: the line is made slow.
+    page.send("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=40_000, uploadThroughput=-1)
     page.type("#chat-text", "Go on and on")
     page.key("Enter")
     page.until("document.querySelectorAll('.token').length > 3")
@@ -574,6 +576,7 @@ def test_answers_are_stopped(page):
     count = page.run("document.querySelectorAll('.token').length")
     time.sleep(0.3)
     assert page.run("document.querySelectorAll('.token').length") == count < 400
+    page.send("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
     say(page, "And again")
     assert page.run("document.querySelectorAll('.message').length") == 4
 
