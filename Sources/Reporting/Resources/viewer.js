@@ -76,10 +76,11 @@ window.LoopedViewer = (() => {
     return [trace.header, ...trace.steps, ...(trace.end ? [trace.end] : [])].map(r => JSON.stringify(r)).join("\n") + "\n";
   }
 
-  // The columns after any loop. Snapshots every 64 loops bound the memory; the states between them are replayed.
+  // The columns after any loop. Snapshots bound the time, their distance the memory: the states between them are replayed.
   class History {
     constructor(trace) {
       this.steps = trace.steps;
+      this.stride = Math.max(64, Math.ceil(trace.steps.length * trace.header.values.length / 4e6));
       this.snapshots = [Float64Array.from(trace.header.values)];
       this.largest = 1;
       for (const v of trace.header.values) this.largest = Math.max(this.largest, Math.abs(v));
@@ -89,12 +90,12 @@ window.LoopedViewer = (() => {
           state[c.column] = c.after;
           this.largest = Math.max(this.largest, Math.abs(c.after));
         }
-        if ((i + 1) % 64 === 0) this.snapshots[(i + 1) / 64] = state.slice();
+        if ((i + 1) % this.stride === 0) this.snapshots[(i + 1) / this.stride] = state.slice();
       });
     }
     at(loop) {
-      const first = Math.floor(loop / 64), state = this.snapshots[first].slice();
-      for (let i = first * 64; i < loop; i++) for (const c of this.steps[i].changes) state[c.column] = c.after;
+      const first = Math.floor(loop / this.stride), state = this.snapshots[first].slice();
+      for (let i = first * this.stride; i < loop; i++) for (const c of this.steps[i].changes) state[c.column] = c.after;
       return state;
     }
   }
