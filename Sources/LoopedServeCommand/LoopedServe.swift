@@ -34,7 +34,14 @@ struct LoopedServe: AsyncParsableCommand {
     help: "Drafts the next tokens from early loops and checks them in the same pass: the same text, sooner.")
   var wavefront = false
 
-  @Option(help: "trace, debug, info, notice, warning, error or critical.")
+  @Option(
+    help: "trace, debug, info, notice, warning, error or critical.",
+    transform: { name in
+      guard let level = Logger.Level(rawValue: name) else {
+        throw ValidationError("there is no such level")
+      }
+      return level
+    })
   var logLevel: Logger.Level = .info
 
   @Flag(help: "Log lines are JSON.")
@@ -90,27 +97,18 @@ struct LoopedServe: AsyncParsableCommand {
   }
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-
 @main
 enum Main {
   static func main() async {
     do {
-      var command = try LoopedServe.parseAsRoot()
-      if var command = command as? any AsyncParsableCommand {
-        try await command.run()
-      } else {
-        try command.run()
+      let command = try LoopedServe.parse()
+      do { try await command.run() } catch let error as any ReportedError {
+        error.report()
+        exit(1)
+      } catch {
+        CommandError("cannot serve: \(error)").report()
+        exit(1)
       }
-    } catch let error as any ReportedError {
-      error.report()
-      exit(1)
-    } catch let error where !(error is CleanExit || error is ValidationError || error is ExitCode) {
-      if LoopedServe.exitCode(for: error) == .validationFailure || "\(type(of: error))".contains("Parser") {
-        LoopedServe.exit(withError: error)
-      }
-      CommandError("cannot serve: \(error)").report()
-      exit(1)
     } catch {
       LoopedServe.exit(withError: error)
     }

@@ -1,0 +1,192 @@
+"""The server, judged by the clients that people use: openai, schemathesis, curl over TLS."""
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+openai = pytest.importorskip("openai")
+ROOT = Path(__file__).resolve().parent.parent
+MESSAGES = [{"role": "user", "content": "What does a loop do?"}]
+
+
+@pytest.fixture(scope="module")
+def binary():
+    named = os.environ.get("LOOPED_SERVE")
+    if named:
+        return named
+    # The script builds it where it is not there.
+    subprocess.run([ROOT / "looped", "serve", "--help"], check=True, capture_output=True)
+    return str(ROOT / ".build/release/looped-serve")
+
+
+class Server:
+    def __init__(self, binary, *options):
+        self.process = subprocess.Popen(
+            [binary, "--random", "135m", "--weights", "int8", "--port", "0", *options], stderr=subprocess.PIPE, text=True
+        )
+        self.lines = []
+        for line in self.process.stderr:
+            found = re.search(r"listening on (\w+)://[^/]*:(\d+)/", line)
+            if found:
+                self.scheme, self.port = found[1], int(found[2])
+            if line.startswith("serving "):
+                break
+        self.url = f"{self.scheme}://127.0.0.1:{self.port}"
+        threading.Thread(target=lambda: self.lines.extend(self.process.stderr), daemon=True).start()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def server(binary):
+    server = Server(binary, "--loops", "2", "--ctx-size", "512")
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
+
+
+def test_models(client):
+    models = client.models.list().data
+    assert [model.id for model in models] == ["random-135m"]
+    assert client.models.retrieve("random-135m").owned_by == "looped"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("other")
+
+
+def test_chat_whole_and_streamed(client):
+    options = dict(model="any", messages=MESSAGES, max_tokens=6, temperature=0)
+    whole = client.chat.completions.create(**options, logprobs=True, top_logprobs=2)
+    choice = whole.choices[0]
+    assert choice.finish_reason == "length" and choice.message.role == "assistant"
+    assert whole.usage.completion_tokens == 6 and whole.usage.total_tokens == whole.usage.prompt_tokens + 6
+    assert len(choice.logprobs.content) == 6
+    for token in choice.logprobs.content:
+        assert len(token.top_logprobs) == 2
+        assert token.logprob == max(other.logprob for other in token.top_logprobs)
+        assert bytes(token.bytes).decode() == token.token
+    chunks = list(client.chat.completions.create(**options, stream=True, stream_options={"include_usage": True}))
+    assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"} and len({chunk.id for chunk in chunks}) == 1
+    assert chunks[0].choices[0].delta.role == "assistant"
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == choice.message.content
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "length"
+    assert chunks[-1].choices == [] and chunks[-1].usage.completion_tokens == 6
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+
+
+def test_loops_are_told(client):
+    options = dict(model="any", messages=MESSAGES, max_tokens=3, temperature=0)
+    answer = client.chat.completions.create(**options, extra_body={"looped": {"trace": True, "top": 3, "loops": 2}})
+    looped = answer.model_extra["looped"]
+    assert looped["loops"] == 2 and looped["average_exit"] == 2
+    assert [len(token["predictions"]) for token in looped["tokens"]] == [2, 2, 2]
+    for token in looped["tokens"]:
+        # Greedy: the last loop's first prediction is the token.
+        assert token["predictions"][-1][0]["id"] == token["id"]
+        for loop in token["predictions"]:
+            assert sum(p["probability"] for p in loop) <= 1 + 1e-5
+    chunks = client.chat.completions.create(
+        **options, stream=True, extra_body={"looped": {"trace": True, "loops": 1}})
+    exits = [token["exit"] for chunk in chunks for token in (chunk.model_extra.get("looped") or {}).get("tokens", [])]
+    assert exits == [1, 1, 1]
+
+
+def test_completions(client):
+    options = dict(model="any", max_tokens=4, temperature=0)
+    alone = client.completions.create(prompt="Once upon", **options).choices[0].text
+    both = client.completions.create(prompt=["Once upon", list(b"Once upon")], **options)
+    assert [choice.text for choice in both.choices] == [alone, alone]
+    streamed = client.completions.create(prompt="Once upon", stream=True, **options)
+    assert "".join(chunk.choices[0].text for chunk in streamed) == alone
+    echoed = client.completions.create(prompt="Once upon", echo=True, logprobs=2, model="any", max_tokens=1, temperature=0)
+    scores = echoed.choices[0].logprobs
+    assert echoed.choices[0].text.startswith("Once upon")
+    assert len(scores.token_logprobs) == len("Once upon") + 1 and scores.token_logprobs[0] is None
+    assert all(value <= 0 and math.isfinite(value) for value in scores.token_logprobs[1:])
+    assert scores.text_offset[: len("Once upon")] == list(range(len("Once upon")))
+    seeds = [client.completions.create(prompt="a", seed=seed, temperature=2, model="any", max_tokens=8).choices[0].text for seed in (1, 1, 2)]
+    assert seeds[0] == seeds[1]
+
+
+def test_errors_are_the_clients(client):
+    for options, parameter in [
+        (dict(messages=[]), "messages"), (dict(messages=MESSAGES, temperature=-1), "temperature"),
+        (dict(messages=MESSAGES, max_tokens=5000), "max_tokens"), (dict(messages=MESSAGES, n=0), "n"),
+        (dict(messages=MESSAGES, extra_body={"looped": {"loops": 99}}), "looped.loops"),
+    ]:
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.chat.completions.create(model="any", **options)
+        assert caught.value.param == parameter and caught.value.type == "invalid_request_error"
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model="any", prompt="a" * 600)
+    assert caught.value.code == "context_length_exceeded"
+
+
+def test_hanging_up_frees_the_place(client, server):
+    stream = client.completions.create(model="any", prompt="a", max_tokens=400, stream=True)
+    next(iter(stream))
+    stream.close()
+    for _ in range(200):
+        metrics = urllib.request.urlopen(f"{server.url}/metrics").read().decode()
+        if re.search(r'requests_finished_total\{reason="cancelled"\} [1-9]', metrics):
+            break
+    else:
+        pytest.fail("the answer went on")
+    assert "looped_requests_processing 0" in metrics
+
+
+def test_the_log_has_no_text(client, server):
+    client.completions.create(model="any", prompt="xyzzy-secret", max_tokens=1)
+    client.models.list()
+    assert any("path=/v1/completions" in line for line in server.lines)
+    assert not any("xyzzy" in line for line in server.lines)
+
+
+def test_keys_and_tls(binary, tmp_path):
+    if not shutil.which("openssl") or not shutil.which("curl"):
+        pytest.skip("openssl and curl are needed")
+    certificate, key, keys = tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "keys"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+         "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    keys.write_text("first\nsecond\n")
+    server = Server(binary, "--tls-certificate", certificate, "--tls-key", key, "--api-key-file", keys)
+    try:
+        def curl(*options):
+            command = ["curl", "-s", "--cacert", certificate, *options, f"https://localhost:{server.port}/v1/models"]
+            return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        assert curl()["error"]["code"] == "invalid_api_key"
+        assert curl("-H", "Authorization: Bearer second")["data"][0]["id"] == "random-135m"
+        import httpx
+        client = openai.OpenAI(
+            base_url=f"https://localhost:{server.port}/v1", api_key="wrong", max_retries=0,
+            http_client=httpx.Client(verify=str(certificate)))
+        with pytest.raises(openai.AuthenticationError):
+            client.models.list()
+    finally:
+        assert server.stop() == 0
+
+
+def test_the_openapi_document(server):
+    schemathesis = pytest.importorskip("schemathesis")
+    result = subprocess.run(
+        [Path(os.sys.executable).parent / "schemathesis", "run", f"{server.url}/openapi.json", "--max-examples", "40",
+         "--seed", "1", "--checks",
+         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,negative_data_rejection",
+         "--exclude-deprecated", "--no-color", "--request-timeout", "60"],
+        capture_output=True, text=True, timeout=900)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-1000:]
