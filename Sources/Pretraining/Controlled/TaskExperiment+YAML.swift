@@ -1,0 +1,191 @@
+import Foundation
+import TextFiles
+import Yams
+
+extension TaskExperiment {
+  /// The most runs of an experiment, and the most seeds.
+  static let runLimit = 100
+  static let seedLimit = 50
+  private static let sizeLimit = 1 << 20
+
+  /// Reads an experiment and the recipes it names, which are sought from the experiment's own folder.
+  ///
+  /// - Throws: `SourceError` at the line of an unknown key or wrong value, in the experiment or a recipe.
+  public init(path: String) throws {
+    guard let file = FileHandle(forReadingAtPath: path),
+      let data = try? file.read(upToCount: Self.sizeLimit + 1) ?? Data()
+    else {
+      throw SourceError(
+        file: path, source: [], offset: 0, message: "the experiment cannot be read",
+        hint: "experiments are YAML files, as Experiments/mano.yaml")
+    }
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    let base = folder.isEmpty ? "." : folder.joined(separator: "/")
+    try self.init(yaml: Array(data), file: path) { recipe, settings in
+      try TaskRecipe(path: recipe.hasPrefix("/") ? recipe : base + "/" + recipe, settings: settings)
+    }
+  }
+
+  /// The same from text.
+  ///
+  /// - Parameter recipe: reads a recipe that the text names.
+  public init(
+    yaml source: [UInt8], file: String, recipe: (_ name: String, _ settings: [String]) throws -> TaskRecipe
+  ) throws {
+    let reader = try YAMLNodes(source: source, file: file, limit: Self.sizeLimit, what: "an experiment")
+    self.init(name: "", setting: "", seeds: [1], runs: [], table: [], figures: [], claims: [])
+    var (runNodes, figureNodes, claimNodes, tableNodes) = ([Node](), [Node](), [Node](), [Node]())
+    try reader.mapping(reader.root, "an experiment") { key, keyNode, value in
+      switch key {
+      case "name": name = try reader.word(value, key)
+      case "setting": setting = try reader.word(value, key)
+      case "seeds":
+        let text = try reader.word(value, key)
+        guard let count = Int(text), (1...Self.seedLimit).contains(count) else {
+          throw reader.error(value, "seeds: a number of 1 to \(Self.seedLimit), not '\(text.prefix(40))'")
+        }
+        seeds = Array(1...count)
+      case "runs": runNodes = try reader.list(value, key)
+      case "table": tableNodes = try reader.list(value, key)
+      case "figures": figureNodes = try reader.list(value, key)
+      case "claims": claimNodes = try reader.list(value, key)
+      default:
+        throw reader.unknown(
+          keyNode, key, ["name", "setting", "seeds", "runs", "table", "figures", "claims"])
+      }
+    }
+    guard !runNodes.isEmpty, runNodes.count <= Self.runLimit else {
+      throw reader.error(reader.root, "an experiment has 1 to \(Self.runLimit) runs, not \(runNodes.count)")
+    }
+    for node in runNodes { runs.append(try Self.run(node, reader, recipe)) }
+    guard Set(runs.map(\.name)).count == runs.count else {
+      throw reader.error(runNodes[0], "two runs have the same name")
+    }
+    table = try tableNodes.map { node in
+      let name = try reader.word(node, "table")
+      // A column need not be in every run: one loop has no second.
+      guard runs.contains(where: { Self.names(of: $0.recipe).contains(name) }) else {
+        throw reader.error(node, "no run measures '\(name.prefix(60))'")
+      }
+      return name
+    }
+    for node in figureNodes { figures.append(try figure(node, reader)) }
+    guard Set(figures.map(\.name)).count == figures.count else {
+      throw reader.error(figureNodes[0], "two figures have the same name")
+    }
+    for node in claimNodes { claims.append(try claim(node, reader)) }
+  }
+
+  private static func names(of recipe: TaskRecipe) -> Set<String> {
+    Set(TaskEvaluation(blank: recipe).values.map(\.name))
+  }
+
+  private static func run(
+    _ node: Node, _ reader: YAMLNodes, _ recipe: (String, [String]) throws -> TaskRecipe
+  ) throws -> Run {
+    var (name, file, settings) = ("", "", [String]())
+    try reader.mapping(node, "a run") { key, keyNode, value in
+      switch key {
+      case "name": name = try reader.word(value, key)
+      case "recipe": file = try reader.word(value, key)
+      case "set":
+        try reader.mapping(value, "'set'") { setting, keyNode, node in
+          guard setting != "seed" else {
+            throw reader.error(keyNode, "the seeds are the experiment's, not a run's")
+          }
+          settings.append("\(setting)=\(try reader.word(node, setting))")
+        }
+      default: throw reader.unknown(keyNode, key, ["name", "recipe", "set"])
+      }
+    }
+    guard !name.isEmpty, !name.contains(where: { "@+<>".contains($0) }) else {
+      throw reader.error(node, "a run needs a name, without @ + < and >")
+    }
+    guard !file.isEmpty else { throw reader.error(node, "run '\(name.prefix(60))' names no recipe") }
+    var made = try recipe(file, settings)
+    made.name = name
+    return Run(name: name, recipe: made, file: file, settings: settings.sorted())
+  }
+
+  private func figure(_ node: Node, _ reader: YAMLNodes) throws -> Figure {
+    var (name, title, over, lines) = ("", "", "loops", String?.none)
+    var chosen: [String] = []
+    let keys = Set(TaskRecipe.fields.map(\.key))
+    try reader.mapping(node, "a figure") { key, keyNode, value in
+      switch key {
+      case "name": name = try reader.word(value, key)
+      case "title": title = try reader.word(value, key)
+      case "over":
+        over = try reader.word(value, key)
+        guard keys.contains(over) || ["loops", "groups", "exits", "agreement"].contains(over) else {
+          throw reader.error(
+            value,
+            "'\(over.prefix(60))' is neither loops, groups, exits, agreement nor a key of recipes")
+        }
+      case "lines":
+        let text = try reader.word(value, key)
+        guard keys.contains(text) else {
+          throw reader.error(value, "'\(text.prefix(60))' is no key of recipes")
+        }
+        lines = text
+      case "runs":
+        chosen = try reader.list(value, key).map { node in
+          let run = try reader.word(node, key)
+          guard runs.contains(where: { $0.name == run }) else {
+            throw reader.error(node, "no run is named '\(run.prefix(60))'")
+          }
+          return run
+        }
+      default: throw reader.unknown(keyNode, key, ["name", "title", "over", "lines", "runs"])
+      }
+    }
+    guard !name.isEmpty, name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }) else {
+      throw reader.error(node, "a figure needs a name of letters, digits and dashes: its file's")
+    }
+    let axis: Figure.Axis =
+      switch over {
+      case "loops": .loops
+      case "groups": .groups
+      case "exits": .exits
+      case "agreement": .agreement
+      default: .key(over, lines: lines)
+      }
+    return Figure(name: name, title: title.isEmpty ? name : title, axis: axis, runs: chosen)
+  }
+
+  private func claim(_ node: Node, _ reader: YAMLNodes) throws -> TaskClaim {
+    var claim = TaskClaim(says: "", comparisons: [])
+    try reader.mapping(node, "a claim") { key, keyNode, value in
+      switch key {
+      case "says": claim.says = try reader.word(value, key)
+      case "that":
+        for node in try reader.list(value, key) {
+          let text = try reader.word(node, key)
+          guard let comparison = TaskClaim.Comparison(text) else {
+            throw reader.error(
+              node, "'\(text.prefix(80))' is no comparison",
+              hint: "for example: looped @ operations 4 > 0.1 + same parameters @ operations 4")
+          }
+          for term in [comparison.left, comparison.right] {
+            guard let name = term.run else { continue }
+            guard let run = runs.first(where: { $0.name == name }) else {
+              throw reader.error(node, "no run is named '\(name.prefix(60))'")
+            }
+            let names = TaskEvaluation(blank: run.recipe).values.map(\.name)
+            guard names.contains(term.value) else {
+              throw reader.error(
+                node, "'\(term.value.prefix(60))' is not measured of '\(name)'",
+                hint: "there are \(names.prefix(12).joined(separator: ", ")) …")
+            }
+          }
+          claim.comparisons.append(comparison)
+        }
+      default: throw reader.unknown(keyNode, key, ["says", "that"])
+      }
+    }
+    guard !claim.says.isEmpty, !claim.comparisons.isEmpty else {
+      throw reader.error(node, "a claim says something, that some comparisons show")
+    }
+    return claim
+  }
+}

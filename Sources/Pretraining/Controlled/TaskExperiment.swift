@@ -1,0 +1,60 @@
+/// Several networks on a synthetic task, what to compare between them, and what a paper says of it: a YAML file in
+/// Experiments/.
+public struct TaskExperiment: Equatable, Sendable {
+  /// A recipe with settings over it, under the name that figures and claims use.
+  public struct Run: Equatable, Sendable {
+    public var name: String
+    public var recipe: TaskRecipe
+    /// The recipe's file as the experiment writes it, for people.
+    public var file: String
+    /// `key=value`, sorted.
+    public var settings: [String]
+
+    /// The folder of one seed's run within that of all runs. Runs that train the same share it.
+    public func folder(seed: Int) -> String {
+      let stem = file.split(separator: "/").last.map(String.init) ?? file
+      let trained = settings.filter { !TaskRecipe.isUntrained(key: String($0.prefix { $0 != "=" })) }
+      return ([stem.hasSuffix(".yaml") ? String(stem.dropLast(5)) : stem] + trained + ["seed=\(seed)"])
+        .joined(separator: ",").replacing("/", with: "-")
+    }
+
+    /// The recipe of one seed.
+    public func recipe(seed: Int) -> TaskRecipe {
+      var recipe = recipe
+      recipe.seed = seed
+      return recipe
+    }
+  }
+
+  /// A picture and its table.
+  public struct Figure: Equatable, Sendable {
+    public enum Axis: Equatable, Sendable {
+      /// Right answers of the hardest group after 1, 2, … loops.
+      case loops
+      /// Right answers by group, after the last loop.
+      case groups
+      /// Right answers by the mean number of loops, a line for every rule of leaving early.
+      case exits
+      /// Of the hardest group's questions, those that a loop answers as the last one does.
+      case agreement
+      /// Right answers of the hardest group by the value that a key has in the runs; a line for every value of `lines`.
+      case key(String, lines: String?)
+    }
+    /// Of the picture's file, without its ending.
+    public var name: String
+    public var title: String
+    public var axis: Axis
+    /// Names of runs, in order; empty for all.
+    public var runs: [String]
+  }
+
+  public var name: String
+  /// How the runs are set up, and where that is not as in the paper.
+  public var setting: String
+  public var seeds: [Int]
+  public var runs: [Run]
+  /// The columns of the table of all runs: names of `TaskEvaluation.values`.
+  public var table: [String]
+  public var figures: [Figure]
+  public var claims: [TaskClaim]
+}

@@ -1,0 +1,41 @@
+import Gradients
+
+extension TaskRecipe {
+  public static var fields: [RecipeField<TaskRecipe>] {
+    [
+      .text("name", "of the run", \.name),
+      .text("expected", "what the run should show", \.expected),
+      .number("seed", "of weights, questions and, with hops, who is linked to whom", \.seed, 0...1 << 31),
+      .choice("task.kind", "mano (modular arithmetic) or hops (chains of relations)", \.kind),
+      .number("task.modulus", "mano: p", \.modulus, 2...10_000),
+      .number("task.operations", "mano: L, the most operations of an expression", \.operations, 1...100),
+      .number("task.people", "hops: of a layer", \.people, 2...100_000),
+      .number("task.relations", "hops: each links everyone to one of the next layer", \.relations, 1...10_000),
+      .number("task.hops", "hops: relations of a question", \.hops, 1...20),
+      .number("task.share", "hops: of all questions, that is trained on", \.share, 0...1),
+      .number("model.width", "of the residual stream", \.width, 2...4096),
+      .number("model.heads", "of attention", \.heads, 1...256),
+      .number("model.layers", "of the block that is looped", \.layers, 1...256),
+      .number("model.inner", "width of the MLP; 0: 8/3 of the width", \.inner, 0...32_768),
+      .choice("model.ties-embeddings", "read out with the embedding", \.ties),
+      .number("training.steps", "of AdamW", \.steps, 0...1_000_000_000),
+      .number("training.batch", "questions of a step", \.batch, 1...65_536),
+      .number("training.rate", "peak learning rate", \.rate, 0...10),
+      .choice("training.schedule", "of the learning rate", \.schedule),
+      .number("training.warmup", "steps of rising rate", \.warmup, 0...1_000_000_000),
+      .number("training.floor", "lowest rate of the schedule", \.floor, 0...10),
+      .number("training.clipping", "longest gradient; 0: none", \.clipping, 0...1e9),
+      .number("training.decay", "AdamW's, of matrices", \.decay, 0...10),
+      .number("training.beta1", "of AdamW", \.beta1, 0...0.99999),
+      .number("training.beta2", "of AdamW", \.beta2, 0...0.99999),
+      .number("training.loops", "T", \.loops, 1...64),
+      .choice("training.objective", "the loss of the last loop, or the expected one of stage I", \.objective),
+      .schedule("training.entropy-weight", "β of stage I", \.entropyWeight, 0...100),
+      .number("training.gate-steps", "of stage II, after the others", \.gateSteps, 0...1_000_000),
+      .number("training.gate-rate", "learning rate of stage II", \.gateRate, 0...10),
+      .number("training.log-every", "steps", \.logEvery, 1...1_000_000_000),
+      .number("training.checkpoint-every", "steps", \.checkpointEvery, 1...1_000_000_000),
+      .number("evaluation.questions", "of each group", \.questions, 1...1_000_000),
+    ]
+  }
+}
