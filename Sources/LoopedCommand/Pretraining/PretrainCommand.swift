@@ -20,7 +20,7 @@ struct PretrainCommand: ParsableCommand {
       """,
     subcommands: [
       PretrainRunSubcommand.self, PretrainEvaluateSubcommand.self, PretrainTokenizerSubcommand.self,
-      PretrainUpcycleSubcommand.self, PretrainKeysSubcommand.self,
+      PretrainUpcycleSubcommand.self, PretrainExperimentSubcommand.self, PretrainKeysSubcommand.self,
     ], defaultSubcommand: PretrainRunSubcommand.self)
 }
 

@@ -59,6 +59,27 @@ public struct TaskEvaluation: Codable, Equatable, Sendable {
   /// The value with this name.
   public func value(_ name: String) -> Double? { values.first { $0.name == name }?.value }
 
+  /// Whether every group and loop has its numbers, as a file that was changed may not.
+  public var isWhole: Bool {
+    loops > 0 && groups.count == accuracy.count && accuracy.allSatisfy { $0.count == loops }
+      && agreement.count == loops && agreement.allSatisfy { $0.count == loops }
+  }
+
+  /// The same to five decimals, as files hold it.
+  public var rounded: TaskEvaluation {
+    func round(_ value: Double) -> Double { (value * 1e5).rounded() / 1e5 }
+    var result = self
+    result.accuracy = accuracy.map { $0.map(round) }
+    result.agreement = agreement.map { $0.map(round) }
+    result.changes = changes.map(round)
+    result.gateExits = gateExits.map(round)
+    for place in exits.indices {
+      result.exits[place].meanLoops = round(exits[place].meanLoops)
+      result.exits[place].accuracy = round(exits[place].accuracy)
+    }
+    return result
+  }
+
   static let gateThresholds = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
   static let changeThresholds = [1.2, 1, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
 

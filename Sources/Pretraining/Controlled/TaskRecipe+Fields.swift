@@ -10,7 +10,8 @@ extension TaskRecipe {
       .number("task.modulus", "mano: p", \.modulus, 2...10_000),
       .number("task.operations", "mano: L, the most operations of an expression", \.operations, 1...100),
       .number("task.people", "hops: of a layer", \.people, 2...100_000),
-      .number("task.relations", "hops: each links everyone to one of the next layer", \.relations, 1...10_000),
+      .number(
+        "task.relations", "hops: each links everyone to one of the next layer", \.relations, 1...10_000),
       .number("task.hops", "hops: relations of a question", \.hops, 1...20),
       .number("task.share", "hops: of all questions, that is trained on", \.share, 0...1),
       .number("model.width", "of the residual stream", \.width, 2...4096),

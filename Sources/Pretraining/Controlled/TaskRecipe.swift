@@ -111,7 +111,9 @@ public struct TaskRecipe: RecipeFile, Equatable, Sendable {
       }
       let trained = Int(share * Double(count))
       if trained < 1 || trained >= count {
-        return ("task.share", "of \(count) questions some are trained on and some are held out, not \(trained)")
+        return (
+          "task.share", "of \(count) questions some are trained on and some are held out, not \(trained)"
+        )
       }
     }
     if gateSteps > 0, loops == 1 { return ("training.gate-steps", "a gate needs two loops") }

@@ -17,7 +17,9 @@ struct YAMLNodes {
       SourceError(file: file, source: source, offset: offset, message: message)
     }
     guard source.count <= limit else { throw error(0, "\(what) of more than \(limit) bytes") }
-    guard let text = String(validating: source, as: UTF8.self) else { throw error(0, "the file is not UTF-8") }
+    guard let text = String(validating: source, as: UTF8.self) else {
+      throw error(0, "the file is not UTF-8")
+    }
     do {
       guard let root = try Yams.compose(yaml: text) else { throw error(0, "the file is empty") }
       self.root = root
