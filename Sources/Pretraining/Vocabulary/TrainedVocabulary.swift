@@ -39,7 +39,8 @@ public struct TrainedVocabulary: Equatable, Sendable {
 ///
 /// Among equally frequent pairs the one of the smaller numbers wins, so that a text has one vocabulary.
 ///
-/// Complexity: O(text) to count words; each merge looks at every kind of pair, and at the words that have it.
+/// Complexity: O(text) to count words. A merge looks at the words that have, or had, its pair, and takes O(log pairs) for
+/// each pair whose count changes.
 public struct VocabularyTrainer {
   private var counts: [ArraySlice<UInt8>: Int] = [:]
 
@@ -57,23 +58,20 @@ public struct VocabularyTrainer {
     var words = sorted.map { word in word.key.map { TokenID(TrainedVocabulary.firstByte + Int($0)) } }
     let weights = sorted.map(\.value)
     var frequency: [Pair: Int] = [:]
-    var places: [Pair: Set<Int>] = [:]
+    // Words that have a pair, or once had it.
+    var places: [Pair: [Int]] = [:]
     for (word, tokens) in words.enumerated() {
-      for pair in zip(tokens, tokens.dropFirst()).map({ Pair(first: $0, second: $1) }) {
+      for (first, second) in zip(tokens, tokens.dropFirst()) {
+        let pair = Pair(first: first, second: second)
         frequency[pair, default: 0] += weights[word]
-        places[pair, default: []].insert(word)
+        if places[pair]?.last != word { places[pair, default: []].append(word) }
       }
     }
+    var queue = PairQueue(frequency)
     var merges: [TrainedVocabulary.Merge] = []
     var pieces = TrainedVocabulary.unmerged
     var numbers: [[UInt8]: TokenID] = [:]
-    while pieces.count < size {
-      var best: (pair: Pair, count: Int)?
-      for (pair, count) in frequency where count > 1 {
-        if let found = best, (-found.count, found.pair) < (-count, pair) { continue }
-        best = (pair, count)
-      }
-      guard let pair = best?.pair else { break }
+    while pieces.count < size, let pair = queue.first() {
       let piece = pieces[Int(pair.first)] + pieces[Int(pair.second)]
       let made = numbers[piece] ?? TokenID(pieces.count)
       if numbers[piece] == nil {
@@ -81,39 +79,42 @@ public struct VocabularyTrainer {
         pieces.append(piece)
       }
       merges.append(.init(pair: pair, made: made))
-      for word in places[pair] ?? [] {
-        let old = words[word]
-        let new = Self.merging(old, pair, into: made)
-        for gone in zip(old, old.dropFirst()).map({ Pair(first: $0, second: $1) }) {
-          frequency[gone]! -= weights[word]
-          if frequency[gone] == 0 { frequency[gone] = nil }
+      var changes: [Pair: Int] = [:]
+      for word in places.removeValue(forKey: pair) ?? [] {
+        Self.merge(pair, into: made, in: &words[word]) { changed, difference in
+          changes[changed, default: 0] += difference * weights[word]
+          if difference > 0, places[changed]?.last != word { places[changed, default: []].append(word) }
         }
-        for come in zip(new, new.dropFirst()).map({ Pair(first: $0, second: $1) }) {
-          frequency[come, default: 0] += weights[word]
-          places[come, default: []].insert(word)
-        }
-        words[word] = new
       }
-      frequency[pair] = nil
-      places[pair] = nil
+      for (pair, difference) in changes { queue.change(pair, by: difference) }
     }
     return TrainedVocabulary(merges: merges, pieces: pieces)
   }
 
-  static func merging(
-    _ tokens: [TokenID], _ pair: TrainedVocabulary.Pair, into made: TokenID
-  ) -> [TokenID] {
-    var (result, i): ([TokenID], Int) = ([], 0)
-    result.reserveCapacity(tokens.count)
-    while i < tokens.count {
-      if i + 1 < tokens.count, tokens[i] == pair.first, tokens[i + 1] == pair.second {
-        result.append(made)
-        i += 2
-      } else {
-        result.append(tokens[i])
-        i += 1
+  /// Replaces a pair in a word, from left to right, and tells of every pair of neighbours that comes (1) or goes (-1).
+  static func merge(
+    _ pair: TrainedVocabulary.Pair, into made: TokenID, in tokens: inout [TokenID],
+    change: (TrainedVocabulary.Pair, Int) -> Void
+  ) {
+    var (read, written) = (0, 0)
+    while read < tokens.count {
+      guard read + 1 < tokens.count, tokens[read] == pair.first, tokens[read + 1] == pair.second else {
+        tokens[written] = tokens[read]
+        (read, written) = (read + 1, written + 1)
+        continue
       }
+      change(pair, -1)
+      if written > 0 {
+        change(.init(first: tokens[written - 1], second: pair.first), -1)
+        change(.init(first: tokens[written - 1], second: made), 1)
+      }
+      if read + 2 < tokens.count {
+        change(.init(first: pair.second, second: tokens[read + 2]), -1)
+        change(.init(first: made, second: tokens[read + 2]), 1)
+      }
+      tokens[written] = made
+      (read, written) = (read + 2, written + 1)
     }
-    return result
+    tokens.removeLast(read - written)
   }
 }
