@@ -74,7 +74,9 @@ public enum SmolLM2 {
     return (cache as NSString).appendingPathComponent("looped")
   }
 
-  public static var path: String { (folder as NSString).appendingPathComponent("\(package)-\(version)/\(file)") }
+  public static var path: String {
+    (folder as NSString).appendingPathComponent("\(package)-\(version)/\(file)")
+  }
 
   public static var isHere: Bool { FileManager.default.fileExists(atPath: path) }
 
