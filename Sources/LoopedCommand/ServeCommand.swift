@@ -22,7 +22,8 @@ struct ServeCommand: ParsableCommand {
     guard let path = places.first(where: FileManager.default.isExecutableFile) else {
       throw CommandError(
         "looped-serve is not built",
-        hint: "`./looped serve` builds it, or: LOOPED_SERVING=1 swift build -c release --product looped-serve")
+        hint: "`./looped serve` builds it, or: LOOPED_SERVING=1 swift build -c release --product looped-serve"
+      )
     }
     // The server takes this process's place, so that signals reach it.
     let words = ([path] + arguments).map { strdup($0) } + [nil]

@@ -85,8 +85,10 @@ public final class ModelServer: Sendable {
       }
     }
     defer { signals.cancel() }
+    // A task of its own: the cancellation of this one would end the services without letting answers finish.
+    let running = Task { try await group.run() }
     try await withTaskCancellationHandler {
-      try await group.run()
+      try await running.value
     } onCancel: {
       Task { await self.stop(group) }
     }

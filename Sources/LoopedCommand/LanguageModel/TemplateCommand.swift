@@ -94,4 +94,3 @@ struct TemplateCommand: ParsableCommand {
     if Interrupt.isRequested { throw ExitCode(130) }
   }
 }
-

@@ -161,4 +161,3 @@ private struct BufferedOutput {
     bytes.removeAll(keepingCapacity: true)
   }
 }
-
