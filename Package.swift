@@ -58,6 +58,7 @@ let package = Package(
         "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "Tensors", "TextFiles", "Tokenization",
         .product(name: "Yams", package: "Yams"),
       ]),
+    .target(name: "Downloading"),
     .target(
       name: "CommandSupport",
       dependencies: [
@@ -67,7 +68,7 @@ let package = Package(
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "CommandSupport", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine",
+        "CommandSupport", "Downloading", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine",
         "Pretraining", "Reporting",
         "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -97,6 +98,7 @@ let package = Package(
         "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles",
         "Tokenization",
       ]),
+    .testTarget(name: "DownloadingTests", dependencies: ["Downloading"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
   ],
   swiftLanguageModes: [.v6]

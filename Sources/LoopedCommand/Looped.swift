@@ -16,8 +16,9 @@ struct Looped: ParsableCommand {
       InContextCommand.self, GenerateCommand.self, ChatCommand.self, InspectCommand.self,
       PerplexityCommand.self,
       BenchCommand.self, ViewCommand.self, ModelsCommand.self, ConvertCommand.self, QuantizeCommand.self,
-      TokenizeCommand.self, TemplateCommand.self, ServeCommand.self, PretrainCommand.self,
-      PrecisionCommand.self, DoctorCommand.self,
+      TokenizeCommand.self, TemplateCommand.self, ServeCommand.self, PullCommand.self, PretrainCommand.self,
+      PrecisionCommand.self,
+      DoctorCommand.self,
     ])
 }
 
