@@ -198,3 +198,46 @@ def test_the_openapi_document(server):
          "--exclude-deprecated", "--no-color", "--request-timeout", "60"],
         capture_output=True, text=True, timeout=900)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-1000:]
+
+
+def test_lm_eval_counts_as_we_do(server, client, tmp_path):
+    pytest.importorskip("lm_eval")
+    words = ["loop", "block", "gate", "state", "depth", "token", "layer", "norm"]
+    documents = [
+        {"question": f"The {a} is a", "choices": [f" {b}", f" {a}", " thing"], "answer": number % 3}
+        for number, (a, b) in enumerate((a, b) for a in words for b in words[:4])
+    ]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(document) + "\n" for document in documents))
+    (tmp_path / "task.yaml").write_text(
+        f"""
+task: choices
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {tmp_path}/data.jsonl
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{question}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: answer
+metric_list:
+  - metric: acc
+""")
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
+    result = subprocess.run(
+        [os.sys.executable, "-m", "lm_eval", "--model", "local-completions", "--model_args",
+         f"model=any,base_url={server.url}/v1/completions,tokenizer_backend=remote,num_concurrent=4,max_retries=1",
+         "--tasks", "choices", "--include_path", str(tmp_path), "--output_path", str(tmp_path / "out")],
+        capture_output=True, text=True, timeout=600, env=environment)
+    assert result.returncode == 0, result.stderr[-3000:]
+    measured = json.loads(next((tmp_path / "out").rglob("results*.json")).read_text())["results"]["choices"]["acc,none"]
+
+    def likelihood(question, choice):
+        scores = client.completions.create(
+            model="any", prompt=question + choice, max_tokens=0, echo=True, logprobs=1).choices[0].logprobs
+        return sum(scores.token_logprobs[len(question):])
+
+    right = sum(
+        max(range(3), key=lambda n: likelihood(d["question"], d["choices"][n])) == d["answer"] for d in documents)
+    assert measured == pytest.approx(right / len(documents))
+    assert 0 < right < len(documents)
