@@ -70,7 +70,8 @@ extension ServingError {
       self = .invalid("\(path(context, key) ?? "a field") is missing", parameter: path(context, key))
     case .dataCorrupted(let context):
       self = .invalid(
-        context.codingPath.isEmpty ? "the body is not valid JSON, or has a number out of range" : context.debugDescription,
+        context.codingPath.isEmpty
+          ? "the body is not valid JSON, or has a number out of range" : context.debugDescription,
         parameter: path(context))
     @unknown default: self = .invalid("the body cannot be read")
     }

@@ -10,7 +10,8 @@ struct LimitTests {
 
   @Test func healthTellsWhenTheModelIsThere() async throws {
     let gate = DispatchSemaphore(value: 0)
-    try await TestServer.run(loading: { gate.wait() }, waits: false) { client, _ in
+    let wait: @Sendable () -> Void = { gate.wait() }
+    try await TestServer.run(loading: wait, waits: false) { client, _ in
       let health = try await client.get("/health")
       #expect(health.status == 503)
       #expect(health.error?["code"] as? Int == 503)

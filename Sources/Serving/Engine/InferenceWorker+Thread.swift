@@ -143,7 +143,7 @@ private final class Shift {
       let next = scorers.removeFirst()
       let generation = next.scorer.generation
       do {
-        if try next.scorer.advance() {
+        if try next.scorer.advance(isShared: !engine.isIdle) {
           generation.receive(.scored(next.scorer.result))
           continueScored(next.scorer, next.arrival)
         } else {

@@ -14,8 +14,10 @@ final class PromptScorer {
   private var scores: [PromptScores.Score] = []
   private let limit: Int
 
-  /// Positions that are read at once, and read out at once.
+  /// Positions that are read at once while nobody waits, and read out at once.
   private static let (chunk, readoutRows) = (256, 64)
+  /// Positions that are read at once while answers wait for it: they go through all loops before the next pass.
+  private static let sharedChunk = 32
 
   init(_ executor: LoopExecutor, _ generation: Generation, ticket: Int) {
     self.executor = executor
@@ -29,12 +31,13 @@ final class PromptScorer {
   var result: PromptScores { PromptScores(scores: scores) }
 
   /// Reads the next chunk.
+  /// - Parameter isShared: whether answers wait meanwhile.
   /// - Returns: whether all is read.
   /// - Throws: `ContextLimitError`.
-  func advance() throws -> Bool {
+  func advance(isShared: Bool) throws -> Bool {
     let prompt = generation.request.prompt
     let first = cache.count
-    let end = min(first + Self.chunk, prompt.count - 1)
+    let end = min(first + (isShared ? Self.sharedChunk : Self.chunk), prompt.count - 1)
     guard first < end else { return true }
     let configuration = executor.model.configuration
     let hidden = configuration.hiddenSize
