@@ -68,7 +68,8 @@ let package = Package(
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "CommandSupport", "Downloading", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel", "Machine",
+        "CommandSupport", "Downloading", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel",
+        "Machine",
         "Pretraining", "Reporting",
         "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
