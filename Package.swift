@@ -99,8 +99,8 @@ let package = Package(
     .testTarget(
       name: "PretrainingTests",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "RecipeFiles", "Tensors", "TextFiles",
-        "Tokenization",
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "RecipeFiles", "Tensors",
+        "TextFiles", "Tokenization",
       ]),
     .testTarget(name: "DownloadingTests", dependencies: ["Downloading"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
