@@ -28,7 +28,6 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "TextFiles"),
-    .target(name: "RecipeFiles", dependencies: ["TextFiles", .product(name: "Yams", package: "Yams")]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .target(name: "CKernels"),
     .target(
@@ -38,9 +37,7 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Gradients", "Tensors"]),
     .target(
       name: "InContext",
-      dependencies: [
-        "Gradients", "Layers", "RecipeFiles", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams"),
-      ],
+      dependencies: ["Gradients", "Layers", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams")],
       resources: [.embedInCode("Resources")]),
     .target(name: "Looping"),
     .target(name: "Reporting", dependencies: ["Looping"], resources: [.embedInCode("Resources")]),
@@ -58,8 +55,8 @@ let package = Package(
     .target(
       name: "Pretraining",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "RecipeFiles", "Tensors", "TextFiles",
-        "Tokenization",
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "Tensors", "TextFiles", "Tokenization",
+        .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "Downloading"),
     .target(
@@ -72,7 +69,9 @@ let package = Package(
       name: "LoopedCommand",
       dependencies: [
         "CommandSupport", "Downloading", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel",
-        "Machine", "Pretraining", "RecipeFiles", "Reporting", "Tensors", "Tokenization",
+        "Machine",
+        "Pretraining", "Reporting",
+        "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -84,9 +83,7 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors"]),
     .testTarget(name: "GradientsTests", dependencies: ["CKernels", "Gradients", "Layers", "Tensors"]),
     .testTarget(
-      name: "InContextTests",
-      dependencies: ["Gradients", "InContext", "Layers", "RecipeFiles", "Tensors", "TextFiles"]),
-    .testTarget(name: "RecipeFilesTests", dependencies: ["RecipeFiles", "TextFiles"]),
+      name: "InContextTests", dependencies: ["Gradients", "InContext", "Layers", "Tensors", "TextFiles"]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
@@ -99,8 +96,8 @@ let package = Package(
     .testTarget(
       name: "PretrainingTests",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "RecipeFiles", "Tensors",
-        "TextFiles", "Tokenization",
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles",
+        "Tokenization",
       ]),
     .testTarget(name: "DownloadingTests", dependencies: ["Downloading"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),

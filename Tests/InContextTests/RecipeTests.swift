@@ -1,7 +1,6 @@
 import Foundation
 import Gradients
 import InContext
-import RecipeFiles
 import Tensors
 import Testing
 import TextFiles

@@ -1,6 +1,5 @@
 import Foundation
 import InContext
-import RecipeFiles
 import Tensors
 import Testing
 import TextFiles

@@ -2,7 +2,6 @@ import Foundation
 import Gradients
 import LanguageModel
 import Layers
-import RecipeFiles
 import Tensors
 import Testing
 import TextFiles

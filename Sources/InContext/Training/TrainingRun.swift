@@ -1,7 +1,6 @@
 import Foundation
 import Gradients
 import Layers
-import RecipeFiles
 import Tensors
 
 /// A recipe being trained: model, optimiser, data; can be saved, and resumed bit by bit.

@@ -1,6 +1,5 @@
 import Foundation
 import InContext
-import RecipeFiles
 import Reporting
 
 /// An experiment's measurements in Markdown: the claims and whether they hold, tables, figures.

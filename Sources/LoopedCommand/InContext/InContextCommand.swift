@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Gradients
 import InContext
-import RecipeFiles
 import Reporting
 import Tensors
 

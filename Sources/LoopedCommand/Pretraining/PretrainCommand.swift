@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Pretraining
-import RecipeFiles
 import Reporting
 import Tensors
 

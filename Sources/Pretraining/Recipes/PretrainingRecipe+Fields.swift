@@ -1,5 +1,4 @@
 import Gradients
-import RecipeFiles
 
 extension PretrainingRecipe {
   public static var fields: [RecipeField<PretrainingRecipe>] {

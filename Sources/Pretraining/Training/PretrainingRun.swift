@@ -2,7 +2,6 @@ import Foundation
 import Gradients
 import LanguageModel
 import Layers
-import RecipeFiles
 import Tensors
 
 /// A recipe being trained: model, optimiser, data; can be saved, and resumed bit by bit.
