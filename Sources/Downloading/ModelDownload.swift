@@ -90,9 +90,7 @@ public struct ModelDownload: Sendable {
   private func fetch(_ file: RemoteFile, progress: @escaping (Int) -> Void) throws {
     let files = FileManager.default
     let target = (folder as NSString).appendingPathComponent(file.name)
-    if let attributes = try? files.attributesOfItem(atPath: target), attributes[.size] as? Int == file.size,
-      try file.sha256.map({ try Self.hash(target) == $0 }) ?? true
-    {
+    if Self.size(target) == file.size, try file.sha256.map({ try Self.hash(target) == $0 }) ?? true {
       return
     }
     do {
@@ -161,6 +159,14 @@ public struct ModelDownload: Sendable {
     if part.count == file.size { return nil }
     if !(200..<300).contains(end.status), end.status != 0 { return "status \(end.status)" }
     return end.failure ?? "the connection ended after \(part.count) of \(file.size) bytes"
+  }
+
+  /// `nil` if there is no such file.
+  private static func size(_ path: String) -> Int? {
+    guard let handle = FileHandle(forReadingAtPath: path), let size = try? handle.seekToEnd() else {
+      return nil
+    }
+    return Int(size)
   }
 
   /// - Throws: `DownloadError` if the file cannot be read.

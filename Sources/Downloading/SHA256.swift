@@ -33,9 +33,9 @@ struct SHA256 {
     func rotated(_ x: UInt32, _ n: UInt32) -> UInt32 { x >> n | x << (32 - n) }
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
       for i in 0..<16 {
-        w[i] =
-          UInt32(p[4 * i]) << 24 | UInt32(p[4 * i + 1]) << 16 | UInt32(p[4 * i + 2]) << 8
-          | UInt32(p[4 * i + 3])
+        var word: UInt32 = 0
+        for byte in 0..<4 { word = word << 8 | UInt32(p[4 * i + byte]) }
+        w[i] = word
       }
       for i in 16..<64 {
         let (a, b) = (w[i - 15], w[i - 2])
@@ -48,9 +48,11 @@ struct SHA256 {
       Self.constants.withUnsafeBufferPointer { k in
         for i in 0..<64 {
           let s1 = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
-          let t1 = h &+ s1 &+ (e & f ^ ~e & g) &+ k[i] &+ w[i]
+          let choice: UInt32 = (e & f) ^ (~e & g)
+          let t1: UInt32 = h &+ s1 &+ choice &+ k[i] &+ w[i]
           let s0 = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)
-          let t2 = s0 &+ (a & b ^ a & c ^ b & c)
+          let majority: UInt32 = (a & b) ^ (a & c) ^ (b & c)
+          let t2: UInt32 = s0 &+ majority
           (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
         }
       }

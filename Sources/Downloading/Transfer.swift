@@ -73,7 +73,7 @@ final class Transfer: NSObject, URLSessionDataDelegate, @unchecked Sendable {
 
   func urlSession(
     _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
-    newRequest: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
+    newRequest: URLRequest, completionHandler: @escaping @Sendable (URLRequest?) -> Void
   ) {
     redirects += 1
     var followed = Self.redirected(newRequest, from: origin, token: token)
@@ -92,7 +92,7 @@ final class Transfer: NSObject, URLSessionDataDelegate, @unchecked Sendable {
 
   func urlSession(
     _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
-    completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
+    completionHandler: @escaping @Sendable (URLSession.ResponseDisposition) -> Void
   ) {
     guard let response = response as? HTTPURLResponse else { return completionHandler(.cancel) }
     end.status = response.statusCode

@@ -37,7 +37,7 @@ struct PullCommand: ParsableCommand {
     let name = repository.name.split(separator: "/").last.map(String.init) ?? "model"
     var download = ModelDownload(repository, to: to ?? name, token: try token())
     download.endings += include
-    nonisolated(unsafe) var bar = ProgressBar(total: 1000, what: "‰")
+    var bar = ProgressBar(total: 1000, what: "‰")
     let files = try download.run { done, total in bar.update(Int(1000 * Double(done) / Double(max(total, 1))))
     }
     bar.finish()
