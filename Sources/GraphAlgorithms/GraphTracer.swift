@@ -15,6 +15,8 @@ public final class GraphTracer {
   private let sink: Sink
   private let kind: TraceScene.Network.Value
   private var values: [Double]
+  /// Which nodes have a value: −1 may be a distance, too.
+  private var isKnown: [Bool]
   /// Loops recorded.
   public private(set) var loops = 0
 
@@ -32,6 +34,7 @@ public final class GraphTracer {
     kind = algorithm.traceValue
     let first = kind == .rank ? 1 / Double(max(1, graph.nodeCount)) : -1
     values = [Double](repeating: first, count: graph.nodeCount)
+    isKnown = [Bool](repeating: kind == .rank, count: graph.nodeCount)
     var header = TraceHeader(
       family: "graph", program: "\(algorithm.rawValue) on \(name)", network: network?.name ?? "plain Swift",
       layers: network?.layers.count ?? 0, width: network?.width ?? 0,
@@ -52,17 +55,20 @@ public final class GraphTracer {
       nodes.prefix(6).map(graph.name).joined(separator: ", ") + (nodes.count > 6 ? ", …" : "")
     }
     var changes: [TraceStep.Change] = []
-    for change in event.changes where change.value.isFinite && change.value != values[change.node] {
+    for change in event.changes
+    where change.value.isFinite && (!isKnown[change.node] || change.value != values[change.node]) {
       changes.append(
         .init(
           column: change.node, before: values[change.node], after: change.value,
           predecessor: change.predecessor))
       values[change.node] = change.value
+      isKnown[change.node] = true
     }
-    for node in event.visited where values[node] < 0 && (kind == .component || kind == .distance) {
+    for node in event.visited where !isKnown[node] && (kind == .component || kind == .distance) {
       let root = kind == .component ? Double(node) : 0
       changes.append(.init(column: node, before: values[node], after: root, predecessor: node))
       values[node] = root
+      isKnown[node] = true
     }
     let visited = Set(event.visited)
     let reached = event.changes.map(\.node).filter { !visited.contains($0) }
