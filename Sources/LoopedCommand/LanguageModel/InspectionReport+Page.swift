@@ -12,14 +12,16 @@ extension InspectionReport {
       "Every column is a token of the text, every row a loop. A cell shows the most probable next token after that "
         + "loop; the fuller its colour, the more probable. A dashed border: a later loop changes its mind. Point at a "
         + "cell, or reach it with the tab key, for the other predictions.")
-    page.raw(Self.style)
-    page.raw(grid)
+    page.raw(lens)
     page.heading("By loop")
     page.table(
       header: ["loop", "agrees with the last loop", "bits per token", "mean exit probability"], rows: loopRows
     )
     return page.text
   }
+
+  /// The cells alone, for a page of other things.
+  var lens: String { Self.style + grid }
 
   private var loopRows: [[String]] {
     (0..<inspection.loops).map { loop in

@@ -12,7 +12,9 @@ struct TourCommand: ParsableCommand {
   @Option(help: "Where the report goes.")
   var report = "looped-tour.html"
 
-  private static let stops: [any TourStop] = [MachineStop(), FleqStop(), GraphStop(), InContextStop()]
+  private static let stops: [any TourStop] = [
+    MachineStop(), FleqStop(), GraphStop(), InContextStop(), LanguageModelStop(),
+  ]
 
   func run() throws {
     var page = HTMLPage(title: "A tour of looped transformers")

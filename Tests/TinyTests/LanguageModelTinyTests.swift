@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+
+/// The verbs of language models from outside, with the model that is shipped.
+@Suite struct LanguageModelTinyTests {
+  private struct Generation: Decodable {
+    struct Token: Decodable {
+      let id: Int
+      let loops: Int
+    }
+    let text: String
+    let tokens: [Token]
+    let passesPerToken: Double
+    let meanLoops: Double
+  }
+
+  private func generate(_ options: [String]) throws -> Generation {
+    let outcome = try LoopedBinary.run(
+      ["generate", "--prompt", "And the LORD said", "--max-tokens", "24", "--json"] + options)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return try JSONDecoder().decode(Generation.self, from: Data(outcome.output.utf8))
+  }
+
+  @Test func theWavefrontWritesTheSameText() throws {
+    for sampling in [["--temp", "0"], ["--temp", "1", "--top-p", "0.9", "--seed", "7"]] {
+      let plain = try generate(sampling)
+      let wavefront = try generate(sampling + ["--wavefront"])
+      #expect(plain.text == wavefront.text && !plain.text.isEmpty)
+      #expect(plain.tokens.map(\.id) == wavefront.tokens.map(\.id))
+      #expect(wavefront.passesPerToken < 0.75 * plain.passesPerToken)
+    }
+  }
+
+  @Test func exitsSaveLoops() throws {
+    let all = try generate(["--temp", "0"])
+    let one = try generate(["--temp", "0", "--loops", "1"])
+    let early = try generate(["--temp", "0", "--exit-threshold", "0.5"])
+    #expect(all.tokens.allSatisfy { $0.loops == 4 } && one.tokens.allSatisfy { $0.loops == 1 })
+    #expect(early.meanLoops < all.meanLoops && early.passesPerToken < all.passesPerToken)
+  }
+
+  @Test func inspectionShowsEveryLoop() throws {
+    let folder = try TemporaryFolder()
+    let page = folder.path("lens.html")
+    let outcome = try LoopedBinary.run([
+      "inspect", "--prompt", "In the beginning God created", "--html", page,
+    ])
+    #expect(outcome.status == 0 && outcome.output.contains("bits per token, by loop"), "\(outcome.errors)")
+    let markup = try String(contentsOfFile: page, encoding: .utf8)
+    #expect(markup.contains("<html") && markup.contains("after loop 4"))
+  }
+
+  @Test func perplexityAndQuantisedWeights() throws {
+    let folder = try TemporaryFolder()
+    let text = try folder.write(
+      String(repeating: "In the beginning God created the heaven and the earth.\n", count: 6),
+      to: "genesis.txt")
+    let outcome = try LoopedBinary.run(["perplexity", text, "--weights", "int8"])
+    #expect(outcome.status == 0 && outcome.output.contains("loop"), "\(outcome.errors)")
+    let missing = try LoopedBinary.run(["perplexity", folder.path("none.txt")])
+    #expect(missing.status == 1 && missing.errors.contains("none.txt"))
+  }
+
+  @Test func theWavefrontsSpeedIsMeasured() throws {
+    struct Report: Decodable {
+      struct Inner: Decodable {
+        struct Way: Decodable { let passesPerToken: Double }
+        let plain: Way
+        let wavefront: Way
+      }
+      let report: Inner
+    }
+    let outcome = try LoopedBinary.run([
+      "bench", "--wavefront", "--prompt", "And the king", "-n", "16", "-r", "1", "--output", "json",
+    ])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8)).report
+    #expect(report.plain.passesPerToken == 4 && report.wavefront.passesPerToken < 3)
+    let refused = try LoopedBinary.run(["bench", "--agreement", "0.5"])
+    #expect(refused.status == 64 && refused.errors.contains("--wavefront"))
+  }
+
+  @Test func modelsHaveNames() throws {
+    let outcome = try LoopedBinary.run(["models"])
+    #expect(outcome.status == 0 && outcome.output.contains("king-james-bible"))
+    let unknown = try LoopedBinary.run(["generate", "--model", "no-such-model", "--prompt", "x"])
+    #expect(unknown.status == 1 && unknown.errors.contains("no-such-model"))
+  }
+}
