@@ -75,7 +75,7 @@ import TextFiles
     let comparison = try #require(TaskClaim.Comparison("a @ all > b @ all"))
     let outcome = try #require(comparison.outcome(in: all))
     #expect(outcome.left == 0.5 && outcome.right == 0.4375 && outcome.holds)
-    #expect(outcome.seeds == (1, 2), "the third seed has no b")
+    #expect(outcome.seeds.holding == 1 && outcome.seeds.all == 2, "the third seed has no b")
     let offset = try #require(TaskClaim.Comparison("a @ all > 0.125 + b @ all"))
     #expect(offset.outcome(in: all)?.holds == false)
     #expect(try #require(TaskClaim.Comparison("a @ all < 0.5")).outcome(in: all)?.seeds.all == 3)

@@ -123,6 +123,7 @@ import TextFiles
     (["task.kind=hops", "task.relations=10000"], "task.people"),
     (["task.kind=hops", "task.share=0"], "task.share"), (["task.kind=hops", "task.share=1"], "task.share"),
     (["training.batch=65536", "training.loops=64", "model.width=4096"], "training.batch"),
+    (["model.width=4096", "model.layers=64", "training.batch=1"], "model.layers"),
     (["task.modulus=1"], "task.modulus"), (["training.loops=0"], "training.loops"),
     (["training.loops=1e9"], "training.loops"), (["seed=-1"], "seed"), (["task.kind=capo"], "task.kind"),
     (["training.speed=1"], "training.speed"), (["training.rate=nan"], "training.rate"),

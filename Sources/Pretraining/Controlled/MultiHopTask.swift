@@ -49,7 +49,10 @@ public struct MultiHopTask: TokenTask {
   }
 
   // Names by layer, then relations, <bos> and <ans>.
-  public var vocabulary: Int { people * (hops + 1) + relations + 2 }
+  public var vocabulary: Int { Self.vocabulary(people: people, relations: relations, hops: hops) }
+  static func vocabulary(people: Int, relations: Int, hops: Int) -> Int {
+    people * (hops + 1) + relations + 2
+  }
   public var longest: Int { hops + 3 }
   public var groups: [String] { Self.groups }
   /// "trained": asked again what was trained on.

@@ -118,18 +118,29 @@ public struct TaskRecipe: RecipeFile, Equatable, Sendable {
     }
     if gateSteps > 0, loops == 1 { return ("training.gate-steps", "a gate needs two loops") }
     if objective == .expected, loops == 1 { return ("training.objective", "one loop has one exit") }
+    let parameters = configuration(vocabulary: vocabulary, context: longest).parameterCount
+    if parameters > 1 << 28 {
+      return ("model.layers", "a network of \(parameters) parameters, more than \(1 << 28)")
+    }
     let numbers = batch * longest * width * 16 * layers * loops
     if numbers > 8 << 28 { return ("training.batch", "a step would keep \(numbers >> 28) GiB") }
     return nil
   }
 
+  /// Tokens of the task, without making it.
+  private var vocabulary: Int {
+    kind == .mano
+      ? ManoTask(modulus: modulus, operations: operations).vocabulary
+      : MultiHopTask.vocabulary(people: people, relations: relations, hops: hops)
+  }
+
   /// The network's shape.
-  func configuration(of task: any TokenTask) -> ModelConfiguration {
+  func configuration(vocabulary: Int, context: Int) -> ModelConfiguration {
     let inner = inner > 0 ? inner : (width * 8 / 3 + 31) / 32 * 32
     return ModelConfiguration(
-      family: .ouro, vocabularySize: task.vocabulary, hiddenSize: width, layers: layers, heads: heads,
+      family: .ouro, vocabularySize: vocabulary, hiddenSize: width, layers: layers, heads: heads,
       keyValueHeads: heads, headSize: width / heads, intermediateSize: inner, loops: loops,
-      contextLength: task.longest, ropeBase: 10_000, tiesEmbeddings: ties, hasExitGate: true)
+      contextLength: context, ropeBase: 10_000, tiesEmbeddings: ties, hasExitGate: true)
   }
 
   var learningRate: LearningRate {

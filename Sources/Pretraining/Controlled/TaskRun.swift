@@ -21,7 +21,8 @@ public final class TaskRun {
     self.recipe = recipe
     task = recipe.task()
     var random = recipe.stream(.initialisation)
-    model = LoopedDecoder(recipe.configuration(of: task), random: &random)
+    model = LoopedDecoder(
+      recipe.configuration(vocabulary: task.vocabulary, context: task.longest), random: &random)
     trainer = Trainer(
       model.parameters, rate: recipe.learningRate, adam: recipe.adam,
       clipping: recipe.clipping > 0 ? recipe.clipping : nil)
