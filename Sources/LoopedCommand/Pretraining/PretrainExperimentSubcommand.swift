@@ -32,7 +32,7 @@ struct PretrainExperimentSubcommand: ParsableCommand {
   }
 
   func run() throws {
-    guard !keys, let path = experiment else {
+    guard !keys, let path = self.experiment else {
       let defaults = TaskRecipe()
       var table = TextTable(header: ["key", "default", "what it is"])
       for field in TaskRecipe.fields { table.add([field.key, field.get(defaults), field.help]) }
