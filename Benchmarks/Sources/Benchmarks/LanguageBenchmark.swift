@@ -17,7 +17,7 @@ struct LanguageBenchmark {
   var tokens: Int
   let python: String
   /// Of the shipped model's readouts with its last loop, measured on held-out text (Benchmarks/run wavefront).
-  var agreement: [Double] = [0.87, 0.93, 0.94]
+  var agreement: [Double] = [0.76, 0.87, 0.94]
 
   /// Our format, and what llama.cpp calls the nearest one.
   static let formats: [(WeightMatrix.Format, bits: Int, llama: String)] = [
