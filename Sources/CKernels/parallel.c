@@ -33,6 +33,8 @@ struct ck_pool {
 
 static _Thread_local bool inside;
 
+bool ck_pool_is_inside(void) { return inside; }
+
 static inline void rest(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -114,6 +114,24 @@ import Testing
     }
   }
 
+  @Test(arguments: [(1, 1, 1), (6, 64, 5), (7, 70, 33), (13, 144, 40), (5, 16, 530), (20, 200, 64)])
+  func products(_ size: (Int, Int, Int)) {
+    let (m, n, k) = size
+    let packedCount = ck_packed_count(k, n)
+    // a, b, bias, residual, and a result for every kind of sum.
+    expectEqualLevels([m * k, k * n, n, m * n, m * n, m * n, m * n, m * n], tolerance: 3e-4) { p in
+      let packed = Tensor(repeating: .nan, [packedCount])
+      // b as n × k, and a as k × m.
+      ck_pack(p[1], 1, k, k, n, packed.pointer)
+      ck_gemm(p[0], k, false, packed.pointer, 0, p[4], m, n, k, CK_SUM_ZERO, nil, nil)
+      ck_gemm(p[0], k, false, packed.pointer, 0, p[5], m, n, k, CK_SUM_STARTS, p[2], p[3])
+      ck_pack(p[1], n, 1, k, n, packed.pointer)
+      ck_gemm(p[0], m, true, packed.pointer, 0, p[6], m, n, k, CK_SUM_ADDS, nil, nil)
+      ck_gemm(p[0], m, true, p[1], n, p[7], m, n, k, CK_SUM_STARTS, nil, p[3])
+      return nil
+    }
+  }
+
   @Test(arguments: [(1, 1, 2), (4, 3, 6), (2, 2, 32), (3, 1, 50)]) func rotary(_ size: (Int, Int, Int)) {
     let (tokens, heads, head) = size
     expectEqualLevels([tokens * (heads * head + 1), tokens * head / 2, tokens * head / 2]) { p in

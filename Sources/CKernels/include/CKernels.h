@@ -46,6 +46,8 @@ void ck_pool_destroy(ck_pool *pool);
 /// returns when all are done. `worker` is below `threads` and belongs to one thread during the call.
 /// A call from inside a body, or while another thread uses the pool, runs on the calling thread alone.
 void ck_pool_run(ck_pool *pool, int count, void (*body)(void *context, int item, int worker), void *context);
+/// Whether this thread is inside a body of some pool.
+bool ck_pool_is_inside(void);
 
 // ---- Norms (norm.c) ----
 
@@ -93,6 +95,24 @@ double ck_cross_entropy(const float *x, const int32_t *targets, float *dx, float
 /// where dx is not NULL, dx = weights · (softmax(x) - one-hot). dx may be x.
 void ck_cross_entropy_rows(const float *x, const int32_t *targets, const float *weights, float *losses, float *dx,
                            ptrdiff_t rows, ptrdiff_t columns);
+
+// ---- Products (gemm.c) ----
+
+/// Columns of a panel of a packed matrix.
+enum { CK_PANEL = 64 };
+/// What the sums of a product start with: nothing, what c holds, or bias (per column) and residual (laid out as c) where
+/// they are not NULL.
+typedef enum { CK_SUM_ZERO, CK_SUM_ADDS, CK_SUM_STARTS } ck_sums;
+/// Floats of a packed matrix of k × n: whole panels, the last filled up with zeros.
+size_t ck_packed_count(ptrdiff_t k, ptrdiff_t n);
+/// Packs b, k × n, whose element (p, j) is at b[p · row + j · column]; the same for every instruction set.
+void ck_pack(const float *b, ptrdiff_t row, ptrdiff_t column, ptrdiff_t k, ptrdiff_t n, float *packed);
+/// c = start + op(a) · b, where c is m × n and dense.
+///
+/// a is m × k with rows at the distance lda, or k × m if it `transposes`; b is k × n with rows at the distance ldb, or
+/// packed where ldb is 0.
+void ck_gemm(const float *a, ptrdiff_t lda, bool transposes, const float *b, ptrdiff_t ldb, float *c, ptrdiff_t m,
+             ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias, const float *residual);
 
 // ---- Attention (attention.c) ----
 

@@ -10,7 +10,10 @@ enum Elementwise {
   static func rowGrain(columns: Int) -> Int { max(1, grain / max(columns, 1)) }
 
   /// Rows per range for sums over rows: at most 32 partial sums, whatever the number of threads.
-  static func sumGrain(rows: Int, columns: Int) -> Int { max((rows + 31) / 32, rowGrain(columns: columns)) }
+  /// All of them where one thread has the work to itself.
+  static func sumGrain(rows: Int, columns: Int) -> Int {
+    WorkerPool.isInside ? max(rows, 1) : max((rows + 31) / 32, rowGrain(columns: columns))
+  }
 
   static func add(_ a: Tensor, _ b: Tensor, into y: Tensor) {
     let (a, b, y, count) = (a.pointer, b.pointer, y.pointer, y.count)
@@ -30,14 +33,6 @@ enum Elementwise {
     let (x, y, count) = (x.pointer, y.pointer, y.count)
     WorkerPool.shared.run(count, grain: grain) { range, _ in
       ck_scale(factor, x + range.lowerBound, y + range.lowerBound, range.count)
-    }
-  }
-
-  static func addBias(_ y: Tensor, _ bias: Tensor, residual: Tensor?) {
-    let (y, bias, residual, rows, columns) = (y.pointer, bias.pointer, residual?.pointer, y.rows, y.columns)
-    WorkerPool.shared.run(rows, grain: rowGrain(columns: columns)) { range, _ in
-      let start = range.lowerBound * columns
-      ck_add_bias(y + start, bias, residual.map { UnsafePointer($0 + start) }, range.count, columns)
     }
   }
 

@@ -11,13 +11,12 @@ public func linear(
   _ x: Variable, _ weight: Variable, _ bias: Variable? = nil, addingTo residual: Variable? = nil
 ) -> Variable {
   let product = LinearProduct(x, weight, bias)
-  let y = product.forward()
-  if let bias {
-    Elementwise.addBias(y, bias.value, residual: residual?.value)
-  } else if let residual {
-    Elementwise.add(y, residual.value, into: y)
-  }
-  precondition(residual.map { $0.value.count == y.count } ?? true, "the residual has another shape")
+  precondition(
+    residual.map { $0.value.count == x.value.rows * product.outputs } ?? true,
+    "the residual has another shape")
+  let y = product.forward(
+    bias == nil && residual == nil
+      ? nil : ProductStart(bias: bias?.value.pointer, residual: residual?.value.pointer))
   let (residualSlot, biasSlot) = (residual?.slot, bias?.slot)
   return Tape.result(y, of: [x, weight, bias, residual]) { gradient in
     residualSlot?.accumulate(gradient)
@@ -26,18 +25,17 @@ public func linear(
   }
 }
 
-/// y = gelu(x Wᵀ + b): bias and activation in one pass over the product, forward and backward.
+/// y = gelu(x Wᵀ + b): the product starts with the bias, and the gradients of both are made in one pass.
 ///
 /// Without a tape, the pre-activation is overwritten. Shapes as in `linear`.
 public func linearGELU(_ x: Variable, _ weight: Variable, _ bias: Variable) -> Variable {
   let product = LinearProduct(x, weight, bias)
-  let u = product.forward()
+  let u = product.forward(ProductStart(bias: bias.value.pointer))
   let y = Tape.records([x, weight, bias]) ? Tensor(uninitialized: u.shape) : u
   let (rows, columns) = (u.rows, u.columns)
-  let (input, offset, output) = (u.pointer, bias.value.pointer, y.pointer)
-  WorkerPool.shared.run(rows, grain: Elementwise.rowGrain(columns: columns)) { range, _ in
-    let start = range.lowerBound * columns
-    ck_bias_gelu_forward(input + start, offset, output + start, range.count, columns)
+  let (input, output) = (u.pointer, y.pointer)
+  WorkerPool.shared.run(u.count, grain: Elementwise.grain) { range, _ in
+    ck_gelu_forward(input + range.lowerBound, output + range.lowerBound, range.count)
   }
   let biasSlot = bias.slot
   return Tape.result(
@@ -67,6 +65,7 @@ struct LinearProduct {
   let weightSlot: GradientSlot?
   let inputs: Int
   let outputs: Int
+  private let isParameter: Bool
 
   init(_ x: Variable, _ weight: Variable, _ bias: Variable?) {
     precondition(
@@ -75,15 +74,19 @@ struct LinearProduct {
     precondition(bias.map { $0.value.count == weight.shape[0] } ?? true, "a bias of \(bias!.shape)")
     self.x = x.value
     self.weight = weight.value
+    isParameter = weight is Parameter
     xSlot = x.slot
     weightSlot = weight.slot
     outputs = weight.shape[0]
     inputs = weight.shape[1]
   }
 
-  func forward() -> Tensor {
+  /// - Parameter start: what x Wᵀ is added to.
+  func forward(_ start: ProductStart? = nil) -> Tensor {
     let y = Tensor(uninitialized: x.shape.dropLast() + [outputs])
-    gemm(x.pointer, weight.pointer, into: y.pointer, m: x.rows, n: outputs, k: inputs, transposesB: true)
+    gemm(
+      x.pointer, weight.pointer, into: y.pointer, m: x.rows, n: outputs, k: inputs, transposesB: true,
+      packed: isParameter ? PackedWeights.matrix(weight, transposes: true) : nil, start: start)
     return y
   }
 
@@ -96,7 +99,7 @@ struct LinearProduct {
     xSlot?.accumulate(shape: x.shape) { sum, adds in
       gemm(
         gradient.pointer, weight.pointer, into: sum.pointer, m: x.rows, n: inputs, k: outputs,
-        beta: adds ? 1 : 0)
+        packed: isParameter ? PackedWeights.matrix(weight, transposes: false) : nil, beta: adds ? 1 : 0)
     }
   }
 }

@@ -31,6 +31,7 @@ enum LoopLosses {
     let (rows, width, classes) = (state.rows, state.columns, readout.shape[0])
     let step = min(chunkRows(classes: classes), max(rows, 1))
     let logits = Tensor(uninitialized: [step, classes])
+    let packed = PackedWeights.matrix(readout, transposes: true)
     let wantsGradient = gradients.state != nil || gradients.readout != nil
     for start in stride(from: 0, to: rows, by: step) {
       let count = min(step, rows - start)
@@ -43,7 +44,9 @@ enum LoopLosses {
         continue
       }
       let (input, output) = (state.pointer + start * width, logits.pointer)
-      gemm(input, readout.pointer, into: output, m: count, n: classes, k: width, transposesB: true)
+      gemm(
+        input, readout.pointer, into: output, m: count, n: classes, k: width, transposesB: true,
+        packed: packed)
       let grain = Elementwise.rowGrain(columns: classes)
       targets.withUnsafeBufferPointer { targets in
         let targets = targets.baseAddress! + start
@@ -56,7 +59,8 @@ enum LoopLosses {
       }
       if let state = gradients.state {
         gemm(
-          output, readout.pointer, into: state.pointer + start * width, m: count, n: width, k: classes)
+          output, readout.pointer, into: state.pointer + start * width, m: count, n: width, k: classes,
+          packed: PackedWeights.matrix(readout, transposes: false))
       }
       if let sum = gradients.readout {
         gemm(

@@ -89,34 +89,3 @@ public enum FastestMultiplier {
     public static let shared: any MatrixMultiplier = ReferenceMultiplier()
   #endif
 }
-
-/// `c = op(a) · op(b) + beta · c` on all threads: every thread takes a band of the rows of c.
-///
-/// Dense, row-major. The bands depend on the pool's number of threads alone, so results repeat bit by bit on one
-/// machine. Complexity: 2 · m · n · k operations.
-///
-/// - Parameters:
-///   - m: rows of c. - n: columns of c. - k: the inner extent.
-public func gemm(
-  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>, m: Int, n: Int,
-  k: Int,
-  transposesA: Bool = false, transposesB: Bool = false, beta: Float = 0, pool: WorkerPool = .shared,
-  with multiplier: any MatrixMultiplier = FastestMultiplier.shared
-) {
-  guard m > 0, n > 0 else { return }
-  guard k > 0 else {
-    for i in 0..<m * n { c[i] = beta == 0 ? 0 : beta * c[i] }
-    return
-  }
-  let lda = transposesA ? m : k
-  let ldb = transposesB ? k : n
-  // Below a hundred thousand operations a second thread costs more than it brings. Bands are whole cache lines.
-  let parts = m * n * k < 50_000 ? 1 : pool.threads
-  let band = (((m + parts - 1) / parts) + 15) / 16 * 16
-  pool.run(m, grain: max(band, 1)) { rows, _ in
-    multiplier.multiply(
-      transposesA: transposesA, transposesB: transposesB, m: rows.count, n: n, k: k,
-      a: transposesA ? a + rows.lowerBound : a + rows.lowerBound * lda, lda: lda, b: b, ldb: ldb, beta: beta,
-      c: c + rows.lowerBound * n, ldc: n)
-  }
-}

@@ -20,6 +20,9 @@ public final class WorkerPool: @unchecked Sendable {
 
   deinit { ck_pool_destroy(pool) }
 
+  /// Whether this thread is inside a body of some pool, so that loops run on it alone.
+  public static var isInside: Bool { ck_pool_is_inside() }
+
   /// Calls `body(item, worker)` once for every item below `count`, on several threads, and returns when all are done.
   ///
   /// What `body` writes for one item, no other may read or write: the compiler cannot check it. `worker` is below
