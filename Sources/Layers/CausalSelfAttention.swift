@@ -23,9 +23,13 @@ public struct CausalSelfAttention: Module {
   }
 
   /// residual + attention(x); both [batch, tokens, width].
-  public func callAsFunction(_ x: Variable, addingTo residual: Variable) -> Variable {
+  ///
+  /// - Parameter step: every how many tokens the result is wanted at; the others are read as keys and values alone.
+  public func callAsFunction(_ x: Variable, addingTo residual: Variable, every step: Int = 1) -> Variable {
     var mixed = qkv(x)
     if let rotaryTable { mixed = rotary(mixed, table: rotaryTable, heads: heads) }
-    return output(causalAttention(mixed, heads: heads), addingTo: residual)
+    let attended = causalAttention(mixed, heads: heads)
+    guard step > 1 else { return output(attended, addingTo: residual) }
+    return output(takingTokens(attended, by: step), addingTo: takingTokens(residual, by: step))
   }
 }

@@ -19,8 +19,9 @@ public struct GPT2Block: Module {
     mlp = MLP(width: width, outputDeviation: outputDeviation, random: &random)
   }
 
-  public func callAsFunction(_ x: Variable) -> Variable {
-    let h = attention(attentionNorm(x), addingTo: x)
+  /// - Parameter step: every how many tokens the result is wanted at.
+  public func callAsFunction(_ x: Variable, every step: Int = 1) -> Variable {
+    let h = attention(attentionNorm(x), addingTo: x, every: step)
     return mlp(mlpNorm(h), addingTo: h)
   }
 }
@@ -54,17 +55,37 @@ public struct GPT2Backbone: Module {
   /// [batch, tokens, width] to the same.
   public func callAsFunction(_ embeddings: Variable) -> Variable { normed(hidden(embeddings)) }
 
+  /// The same at every `step`-th token, from the first on: behind the attention of the last block, nothing is computed
+  /// for the others.
+  ///
+  /// - Returns: [batch, tokens / step rounded up, width].
+  public func callAsFunction(_ embeddings: Variable, every step: Int) -> Variable {
+    guard let last = blocks.last else { return takingTokens(callAsFunction(embeddings), by: step) }
+    let h = hidden(embeddings, through: blocks.count - 1)
+    return normed(last(input(h, embeddings), every: step))
+  }
+
   /// The residual stream behind the last block, before the final norm.
   ///
   /// - Parameter visit: is shown the embeddings with their positions, then the stream after every block.
   public func hidden(_ embeddings: Variable, visit: (Variable) -> Void = { _ in }) -> Variable {
+    hidden(embeddings, through: blocks.count, visit: visit)
+  }
+
+  private func hidden(
+    _ embeddings: Variable, through count: Int, visit: (Variable) -> Void = { _ in }
+  ) -> Variable {
     var h = positions?.addingPositions(to: embeddings) ?? embeddings
     visit(h)
-    for block in blocks {
-      h = block(injectsEveryBlock ? h + embeddings : h)
+    for block in blocks[..<count] {
+      h = block(input(h, embeddings))
       visit(h)
     }
     return h
+  }
+
+  private func input(_ h: Variable, _ embeddings: Variable) -> Variable {
+    injectsEveryBlock ? h + embeddings : h
   }
 
   /// The final norm, if there is one.

@@ -72,12 +72,33 @@ public struct LoopedGPT2: Module {
   /// - Parameters:
   ///   - prompts: [batch, tokens, inputs], x and y tokens in turn, x first.
   ///   - targets: [batch, x tokens, outputs].
+  ///
+  /// What no loss reads is not computed: tokens after the last x token, whom causal attention shows to nobody, and in
+  /// the last loop all but the keys and values of the y tokens. The prompts are `sharded`.
   public func loss(_ prompts: Tensor, targets: Tensor, window: LoopWindow) -> Variable {
+    let (batch, tokens, inputs) = (prompts.shape[0], prompts.shape[1], prompts.shape[2])
+    let read = tokens - (tokens + 1) % 2
+    let hidden = backbone.blocks.first?.mlp.expand.weight.shape[0] ?? inputs
+    let shards = Shards.ranges(sequences: batch, rows: read, columns: hidden)
+    return sharded(shards.map { Float($0.count) / Float(batch) }) { shard in
+      let range = shards[shard]
+      let part = Tensor(uninitialized: [range.count, read, inputs])
+      for (place, sequence) in range.enumerated() {
+        (part.pointer + place * read * inputs).update(
+          from: prompts.pointer + sequence * tokens * inputs, count: read * inputs)
+      }
+      return loss(of: part, targets: shards.count == 1 ? targets : targets.slice(range), window: window)
+    }
+  }
+
+  /// The loss of prompts that end with an x token.
+  private func loss(of prompts: Tensor, targets: Tensor, window: LoopWindow) -> Variable {
     let prompt = readIn(Variable(prompts))
-    let (_, losses) = window.run(initialState(prompt)) { state, _ in
-      loop(state, prompt)
-    } loss: { state, _ in
-      squaredError(readOut(takingTokens(state, by: 2)), targets)
+    let (_, losses) = window.run(initialState(prompt)) { state, loop in
+      loop == window.loops - 1
+        ? backbone(injected(state, prompt), every: 2) : self.loop(state, prompt)
+    } loss: { state, loop in
+      squaredError(readOut(loop == window.loops - 1 ? state : takingTokens(state, by: 2)), targets)
     }
     return mean(of: losses)
   }

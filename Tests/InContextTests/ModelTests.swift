@@ -79,9 +79,8 @@ func tinyRecipe(_ change: (inout Recipe) -> Void = { _ in }) -> Recipe {
     let batch = run.task.batch(size: 4, points: 5, active: nil, random: &random)
     let window = LoopWindow(loops: 4, window: 2)
     let ours = run.model.loss(batch, window: window).value.scalar
-    #expect(
-      ours
-        == run.model.core.loss(batch.tokens, targets: batch.readings[0].targets, window: window).value.scalar)
+    let core = run.model.core.loss(batch.tokens, targets: batch.readings[0].targets, window: window)
+    #expect(abs(ours - core.value.scalar) < 1e-6 * ours)
     // Supervised every second loop, the window's last alone is left of two.
     var last: Float = 0
     run.model.predictions(batch, loops: 4) { _, predictions in

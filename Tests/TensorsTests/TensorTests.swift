@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [(1, 1, 1), (3, 5, 7), (33, 17, 65), (70, 130, 40)], [false, true])
+  @Test(arguments: [(1, 1, 1), (3, 5, 7), (33, 17, 65), (70, 130, 40), (70, 64, 9)], [false, true])
   func productsEqualTheReference(_ size: (Int, Int, Int), _ adds: Bool) {
     let (m, n, k) = size
     var random = RandomStream(seed: 1)
@@ -42,6 +42,37 @@ import Testing
         beta: beta, with: ReferenceMultiplier())
       for (x, y) in zip(fast.values, slow.values) { #expect(abs(x - y) < 1e-4, "\(first) \(second)") }
     }
+  }
+
+  @Test(arguments: [(2, 3, 4), (65, 70, 5), (70, 32, 0)], [true, false])
+  func productsStartWithBiasAndResidual(_ size: (Int, Int, Int), _ hasBias: Bool) {
+    let (m, n, k) = size
+    var random = RandomStream(seed: 2)
+    let (a, b) = (random.normal([max(m * k, 1)]), random.normal([max(k * n, 1)]))
+    let (bias, residual) = (random.normal([n]), random.normal([m * n]))
+    for hasResidual in [true, false] {
+      let start = ProductStart(
+        bias: hasBias ? bias.pointer : nil, residual: hasResidual ? residual.pointer : nil)
+      func product(_ multiplier: (any MatrixMultiplier)?) -> [Float] {
+        let c = Tensor(repeating: .nan, [m, n])
+        gemm(
+          a.pointer, b.pointer, into: c.pointer, m: m, n: n, k: k, transposesB: true, start: start,
+          with: multiplier)
+        return c.values
+      }
+      for (place, (x, y)) in zip(product(nil), product(ReferenceMultiplier())).enumerated() {
+        #expect(abs(x - y) < 1e-4)
+        guard k == 0 else { continue }
+        #expect(y == (hasBias ? bias.values[place % n] : 0) + (hasResidual ? residual.values[place] : 0))
+      }
+    }
+  }
+
+  @Test func slicesAreCopies() {
+    let x = Tensor((0..<12).map(Float.init), shape: [3, 2, 2])
+    let slice = x.slice(1..<3)
+    #expect(slice.shape == [2, 2, 2] && slice.values == (4..<12).map(Float.init))
+    #expect(!slice.sharesMemory(with: x) && x.slice(2..<2).count == 0)
   }
 
   @Test func aPoolRunsEveryItemOnceWhateverTheLoad() {

@@ -52,10 +52,20 @@ public final class Parameter: Variable {
 ///
 /// The first contribution is kept without a copy; a later one is added in place where nobody else holds the sum.
 /// So the residual stream's gradient is one tensor that travels down the tape.
+///
+/// Inside a shard, contributions to slots from outside it go to the shard's store: see `sharded`.
 public final class GradientSlot {
   public private(set) var gradient: Tensor?
+  /// The store of the shard that the slot was made in.
+  private let home: GradientStore?
 
-  public init() {}
+  public init() { home = GradientStore.current }
+
+  /// The slot that contributions made here go to.
+  private var target: GradientSlot {
+    guard let here = GradientStore.current, here !== home else { return self }
+    return here.slot(for: self)
+  }
 
   func clear() { gradient = nil }
 
@@ -75,7 +85,9 @@ public final class GradientSlot {
   }
 
   /// Adds a contribution. The tensor may be kept, and is not changed while others hold it.
-  package func accumulate(_ contribution: Tensor) {
+  package func accumulate(_ contribution: Tensor) { target.add(contribution) }
+
+  private func add(_ contribution: Tensor) {
     guard gradient != nil else {
       gradient = contribution
       return
@@ -88,6 +100,10 @@ public final class GradientSlot {
 
   /// Lets a kernel write (`adds` is false) or add (`adds` is true) its contribution straight into the sum.
   func accumulate(shape: [Int], _ write: (_ sum: Tensor, _ adds: Bool) -> Void) {
+    target.add(shape: shape, write)
+  }
+
+  private func add(shape: [Int], _ write: (_ sum: Tensor, _ adds: Bool) -> Void) {
     guard gradient != nil else {
       let sum = Tensor(uninitialized: shape)
       write(sum, false)

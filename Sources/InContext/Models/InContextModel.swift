@@ -134,7 +134,17 @@ public struct InContextModel: Module {
   ///
   /// - Parameter every: of the loops of the window, the last and every `every`-th before it are supervised: an
   ///   AlgoFormer's post-transformer runs for each of them.
+  ///
+  /// The prompts are `sharded`.
   public func loss(_ batch: PromptBatch, window: LoopWindow, every: Int = 1) -> Variable {
+    let shape = batch.tokens.shape
+    let shards = Shards.ranges(sequences: shape[0], rows: shape[1], columns: 4 * configuration.width)
+    return sharded(shards.map { Float($0.count) / Float(shape[0]) }) { shard in
+      loss(of: batch.part(shards[shard]), window: window, every: every)
+    }
+  }
+
+  private func loss(of batch: PromptBatch, window: LoopWindow, every: Int) -> Variable {
     let prompt = embedded(batch.tokens)
     let used = self.window(window)
     let every = configuration.architecture == .tied ? max(used.loops, 1) : every

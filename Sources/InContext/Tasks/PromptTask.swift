@@ -35,6 +35,22 @@ public struct PromptBatch {
     self.tokens = tokens
     self.readings = readings
   }
+
+  /// Some of the prompts.
+  func part(_ range: Range<Int>) -> PromptBatch {
+    guard range.count < tokens.shape[0] else { return self }
+    return PromptBatch(
+      tokens: tokens.slice(range),
+      readings: readings.map { reading in
+        var part = reading
+        part.targets = reading.targets.slice(range)
+        if let classes = reading.classes {
+          let places = classes.count / tokens.shape[0]
+          part.classes = Array(classes[range.lowerBound * places..<range.upperBound * places])
+        }
+        return part
+      })
+  }
 }
 
 /// What a network learns to learn: a distribution over prompts.

@@ -79,14 +79,29 @@ public struct LoopedDecoder: Module {
     return states.map { gate($0) }
   }
 
-  /// Stage I, and with one loop the ordinary loss. See `expectedLoss`.
+  /// Stage I, and with one loop the ordinary loss. See `expectedLoss`. The sequences are `sharded`.
   public func loss(
     _ batch: TokenBatch, loops: Int, table: RotaryTable, entropyWeight: Double, checkpoints: Bool = false
   ) -> (loss: Variable, statistics: ExitStatistics) {
-    let states = states(batch, loops: loops, table: table, checkpoints: checkpoints)
-    return expectedLoss(
-      states: states, gates: gates(states), readout: readoutWeight, targets: batch.targets,
-      entropyWeight: entropyWeight)
+    let widest = max(2 * configuration.intermediateSize, 3 * configuration.hiddenSize)
+    let parts = Shards.ranges(sequences: batch.sequences, rows: batch.length, columns: widest)
+      .map(batch.part).filter { $0.countedTargets > 0 }
+    let counted = Float(batch.countedTargets)
+    var statistics = [ExitStatistics](repeating: ExitStatistics(loops: loops), count: parts.count)
+    let loss = statistics.withUnsafeMutableBufferPointer { statistics in
+      // Every shard writes its own.
+      nonisolated(unsafe) let statistics = statistics
+      return sharded(parts.map { Float($0.countedTargets) / counted }) { shard in
+        let part = parts[shard]
+        let states = states(part, loops: loops, table: table, checkpoints: checkpoints)
+        let (loss, measured) = expectedLoss(
+          states: states, gates: gates(states), readout: readoutWeight, targets: part.targets,
+          entropyWeight: entropyWeight)
+        statistics[shard] = measured
+        return loss
+      }
+    }
+    return (loss, ExitStatistics.mean(statistics)!)
   }
 
   /// Stage II: the language model is a constant, the gate is taught where a loop was worth its while.
@@ -136,4 +151,18 @@ public struct TokenBatch: Equatable, Sendable {
   }
 
   public var shape: [Int] { [sequences, length] }
+
+  /// Tokens whose successor is to be learned.
+  public var countedTargets: Int { targets.reduce(0) { $0 + ($1 >= 0 ? 1 : 0) } }
+
+  /// Some of the sequences, with their documents.
+  func part(_ range: Range<Int>) -> TokenBatch {
+    guard range.count < sequences else { return self }
+    let rows = range.lowerBound * length..<range.upperBound * length
+    return TokenBatch(
+      sequences: range.count, length: length, tokens: Array(tokens[rows]), targets: Array(targets[rows]),
+      segments: segments.map { $0.clamped(to: rows) }.filter { !$0.isEmpty }.map {
+        $0.lowerBound - rows.lowerBound..<$0.upperBound - rows.lowerBound
+      })
+  }
 }

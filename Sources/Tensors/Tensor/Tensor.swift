@@ -95,6 +95,16 @@ public struct Tensor {
     return result
   }
 
+  /// A part of the outermost dimension, in other memory. - Precondition: the range is inside that dimension.
+  public func slice(_ range: Range<Int>) -> Tensor {
+    precondition(
+      !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0], "\(range) of \(shape)")
+    let size = shape.dropFirst().reduce(1, *)
+    let result = Tensor(uninitialized: [range.count] + shape.dropFirst())
+    result.pointer.update(from: pointer + range.lowerBound * size, count: result.count)
+    return result
+  }
+
   /// Overwrites the elements with those of a tensor of as many.
   public func assign(from other: Tensor) {
     precondition(other.count == count)
@@ -105,6 +115,9 @@ public struct Tensor {
 
   /// Whether no other tensor shares this memory, so that it may be overwritten.
   public mutating func isUnique() -> Bool { isKnownUniquelyReferenced(&storage) }
+
+  /// Names the memory while some copy of the tensor is alive.
+  public var memory: ObjectIdentifier { ObjectIdentifier(storage) }
 
   /// Whether both are the same memory.
   public func sharesMemory(with other: Tensor) -> Bool { storage === other.storage }
