@@ -9,6 +9,7 @@ every loop, the expected loss over exits minus 0.1 of the entropy, gradient clip
 import argparse
 import json
 import resource
+import sys
 import time
 
 import torch
@@ -74,6 +75,19 @@ class Looped(nn.Module):
         return ((p * torch.stack(losses)).sum(0) + 0.1 * (p * exits).sum(0)).mean()
 
 
+def serve(step, before):
+    """For the line `step` one step, for `step_bytes` the most memory since `before`, in KiB, was held."""
+    print("{}", flush=True)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        if line.strip() == "step":
+            step()
+            answer = time.perf_counter() - start
+        else:
+            answer = 1024.0 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        print(json.dumps({line.strip(): answer}), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name, value in dict(width=384, heads=6, layers=4, vocabulary=4096, loops=4, batch=8, sequence=256).items():
@@ -82,11 +96,13 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--checkpoints", action="store_true")
+    parser.add_argument("--serve", action="store_true", help="measure once for every line of standard input")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     inner = options.width * 8 // 3
     model = Looped(options.vocabulary, options.width, options.heads, options.layers, inner, options.sequence)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1)
     stream = torch.randint(options.vocabulary, (options.batch * options.sequence + 1,))
     tokens, targets = (part.view(options.batch, -1) for part in (stream[:-1], stream[1:]))
@@ -98,6 +114,8 @@ def main():
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
 
+    if options.serve:
+        return serve(step, before)
     step(), step()
     times, processor = [], time.process_time()
     for _ in range(options.steps):

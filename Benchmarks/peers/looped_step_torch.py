@@ -9,6 +9,7 @@ code: positions and final norm in every loop, read-out after every loop of the w
 import argparse
 import json
 import resource
+import sys
 import time
 
 import torch
@@ -55,12 +56,26 @@ class Looped(nn.Module):
         return torch.stack(losses).mean()
 
 
+def serve(step, before):
+    """For the line `step` one step, for `step_bytes` the most memory since `before`, in KiB, was held."""
+    print("{}", flush=True)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        if line.strip() == "step":
+            step()
+            answer = time.perf_counter() - start
+        else:
+            answer = 1024.0 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        print(json.dumps({line.strip(): answer}), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--setting", choices=SETTINGS, default="paper")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--serve", action="store_true", help="measure once for every line of standard input")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
@@ -76,6 +91,8 @@ def main():
         forward(prompts, targets, loops, window).backward()
         optimizer.step()
 
+    if options.serve:
+        return serve(step, before)
     for _ in range(2):
         step()
     times, processor = [], time.process_time()

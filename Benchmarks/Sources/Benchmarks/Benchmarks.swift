@@ -6,6 +6,8 @@ import LanguageModel
 enum Benchmarks {
   static func main() throws {
     var names = Array(CommandLine.arguments.dropFirst())
+    // A process of its own for the memory of a step.
+    if names.count == 2, names[0] == "--training-memory" { return try TrainingStep.printMemory(of: names[1]) }
     let isQuick = names.contains("--quick")
     names.removeAll { $0 == "--quick" }
     let python = ProcessInfo.processInfo.environment["BENCHMARK_PYTHON"] ?? "python3"
@@ -43,6 +45,15 @@ enum Benchmarks {
       let result = DecodeBenchmark(repetitions: isQuick ? 3 : 15, layers: isQuick ? 2 : 4).run()
       try result.write(to: folder, markdown: DecodeBenchmark.markdown(result), charts: [:])
       print(DecodeBenchmark.markdown(result))
+    }
+    if wants("training") {
+      print("training")
+      let result = try TrainingBenchmark(
+        repetitions: isQuick ? 1 : 5, python: python,
+        settings: isQuick ? [.width64] : TrainingStep.Setting.allCases
+      ).run()
+      try result.write(to: folder, markdown: TrainingBenchmark.markdown(result), charts: [:])
+      print(TrainingBenchmark.markdown(result))
     }
     print("results are in \(folder.path)")
   }
