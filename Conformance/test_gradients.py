@@ -15,7 +15,7 @@ PROBE = ROOT / ".build" / "release" / "TrainingProbe"
 
 @pytest.fixture(scope="session", autouse=True)
 def probe():
-    build = ". Scripts/setup.sh; setup_swift; swift build -c release --product TrainingProbe"
+    build = ". Scripts/setup.sh; setup_swift; swift build \"${build_flags[@]}\" --product TrainingProbe"
     subprocess.run(["bash", "-c", build], cwd=ROOT, check=True)
 
 

@@ -16,7 +16,7 @@ TOKENS = [0, 17, 301, 5, 5, 99, 0, 258, 42, 7, 118]
 
 @pytest.fixture(scope="session", autouse=True)
 def probe():
-    build = ". Scripts/setup.sh; setup_swift; swift build -c release --product TrainingProbe"
+    build = ". Scripts/setup.sh; setup_swift; swift build \"${build_flags[@]}\" --product TrainingProbe"
     subprocess.run(["bash", "-c", build], cwd=ROOT, check=True)
 
 

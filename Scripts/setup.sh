@@ -1,5 +1,9 @@
 # Sourced by ./looped and ./test: finds Swift, and installs the Debian packages it needs where they are missing.
 
+# How everything is built. Tests reach into modules, which a release build allows only on request; the command is built the
+# same way, so that neither makes the other build again.
+build_flags=(-c release -Xswiftc -enable-testing)
+
 setup_swift() {
   if ! command -v swift >/dev/null 2>&1; then
     for place in /opt/swift/usr/bin "$HOME/.local/share/swiftly/bin" /usr/local/swift/usr/bin; do
