@@ -10,9 +10,9 @@ struct PretrainExperimentSubcommand: ParsableCommand {
     commandName: "experiment",
     abstract: "Train looped and other networks on a synthetic task, and hold a paper's claims against them.",
     discussion: """
-      For example: looped pretrain experiment Experiments/mano.yaml
+      For example: looped pretrain experiment Experiments/LoopedLanguageModels/mano.yaml
 
-      Experiments/mano/ gets report.md, the figures and results.json. What is trained already is not trained again, \
+      Experiments/LoopedLanguageModels/mano/ gets report.md, the figures and results.json. What is trained already is not trained again, \
       what was stopped goes on; runs of several experiments that train the same are shared.
       """)
 
@@ -28,7 +28,9 @@ struct PretrainExperimentSubcommand: ParsableCommand {
   @Flag(help: "List the keys of recipes and their defaults.") var keys = false
 
   func validate() throws {
-    if experiment == nil, !keys { throw ValidationError("an experiment is needed, as Experiments/mano.yaml") }
+    if experiment == nil, !keys {
+      throw ValidationError("an experiment is needed, as Experiments/LoopedLanguageModels/mano.yaml")
+    }
   }
 
   func run() throws {

@@ -17,7 +17,7 @@ extension TaskExperiment {
     else {
       throw SourceError(
         file: path, source: [], offset: 0, message: "the experiment cannot be read",
-        hint: "experiments are YAML files, as Experiments/mano.yaml")
+        hint: "experiments are YAML files, as Experiments/LoopedLanguageModels/mano.yaml")
     }
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
     let base = folder.isEmpty ? "." : folder.joined(separator: "/")
