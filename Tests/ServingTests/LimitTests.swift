@@ -8,6 +8,9 @@ import Testing
 struct LimitTests {
   static let long = #"{"prompt": "Once", "max_tokens": 900, "stream": true, "temperature": 0}"#
 
+  /// Long enough that requests which come after it find it running, on a fast machine too.
+  static let longer = long.replacingOccurrences(of: "900", with: "5000")
+
   @Test func healthTellsWhenTheModelIsThere() async throws {
     let gate = DispatchSemaphore(value: 0)
     let wait: @Sendable () -> Void = { gate.wait() }
@@ -34,7 +37,7 @@ struct LimitTests {
     ("/v1/completions", #"{"prompt": [1, "a"]}"#, "prompt"),
     ("/v1/completions", #"{"prompt": {"a": 1}}"#, "prompt"),
     ("/v1/completions", #"{"prompt": "a", "max_tokens": -5}"#, "max_tokens"),
-    ("/v1/completions", #"{"prompt": "a", "max_tokens": 1024}"#, "max_tokens"),
+    ("/v1/completions", #"{"prompt": "a", "max_tokens": 8192}"#, "max_tokens"),
     ("/v1/completions", #"{"prompt": "a", "max_tokens": 99999999999999999999}"#, nil),
     ("/v1/completions", #"{"prompt": "a", "max_tokens": "5"}"#, "max_tokens"),
     ("/v1/completions", #"{"prompt": "a", "temperature": -1}"#, "temperature"),
@@ -90,7 +93,7 @@ struct LimitTests {
       }
       let deep = String(repeating: "[", count: 100_000)
       #expect(try await client.post("/v1/completions", #"{"prompt": \#(deep)"#).status == 400)
-      let prompt = String(repeating: "a", count: 1100)
+      let prompt = String(repeating: "a", count: 8300)
       let long = try await client.post("/v1/completions", #"{"prompt": "\#(prompt)"}"#)
       #expect(long.status == 400)
       #expect(long.error?["code"] as? String == "context_length_exceeded")
@@ -174,11 +177,11 @@ struct LimitTests {
     settings.queuePerClient = 2
     settings.pingSeconds = 0.05
     try await TestServer.run(settings) { client, server in
-      let running = Task { try await client.post("/v1/completions", Self.long) }
+      let running = Task { try await client.post("/v1/completions", Self.longer) }
       _ = try await TestServer.eventually {
         server.worker.activeCount == 1 && server.worker.waitingCount == 0
       }
-      let waiting = Task { try await client.post("/v1/completions", Self.long) }
+      let waiting = Task { try await client.post("/v1/completions", Self.longer) }
       _ = try await TestServer.eventually { server.worker.waitingCount == 1 }
       let short = #"{"prompt": "a", "max_tokens": 1, "n": \#(2)}"#
       let refused = try await client.post("/v1/completions", short)

@@ -11,7 +11,7 @@ struct TestServer {
   static let loaded: LoadedModel = {
     let configuration = ModelConfiguration(
       family: .ouro, vocabularySize: 300, hiddenSize: 64, layers: 2, heads: 4, keyValueHeads: 4, headSize: 16,
-      intermediateSize: 96, loops: 3, contextLength: 1024, ropeBase: 1e4, hasExitGate: true)
+      intermediateSize: 96, loops: 3, contextLength: 8192, ropeBase: 1e4, hasExitGate: true)
     // The tokenizer is made here: it cannot be wrong.
     return try! LoadedModel.random(configuration, name: "tiny")
   }()
