@@ -28,6 +28,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "TextFiles"),
+    .target(name: "RecipeFiles", dependencies: ["TextFiles", .product(name: "Yams", package: "Yams")]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .target(name: "CKernels"),
     .target(
@@ -37,7 +38,9 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Gradients", "Tensors"]),
     .target(
       name: "InContext",
-      dependencies: ["Gradients", "Layers", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "Gradients", "Layers", "RecipeFiles", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams"),
+      ],
       resources: [.embedInCode("Resources")]),
     .target(name: "Looping"),
     .target(name: "Reporting", dependencies: ["Looping"], resources: [.embedInCode("Resources")]),
@@ -55,8 +58,8 @@ let package = Package(
     .target(
       name: "Pretraining",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "Tensors", "TextFiles", "Tokenization",
-        .product(name: "Yams", package: "Yams"),
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "RecipeFiles", "Tensors", "TextFiles",
+        "Tokenization",
       ]),
     .target(name: "Downloading"),
     .target(
@@ -69,9 +72,7 @@ let package = Package(
       name: "LoopedCommand",
       dependencies: [
         "CommandSupport", "Downloading", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel",
-        "Machine",
-        "Pretraining", "Reporting",
-        "Tensors", "Tokenization",
+        "Machine", "Pretraining", "RecipeFiles", "Reporting", "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -83,7 +84,9 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors"]),
     .testTarget(name: "GradientsTests", dependencies: ["CKernels", "Gradients", "Layers", "Tensors"]),
     .testTarget(
-      name: "InContextTests", dependencies: ["Gradients", "InContext", "Layers", "Tensors", "TextFiles"]),
+      name: "InContextTests",
+      dependencies: ["Gradients", "InContext", "Layers", "RecipeFiles", "Tensors", "TextFiles"]),
+    .testTarget(name: "RecipeFilesTests", dependencies: ["RecipeFiles", "TextFiles"]),
     .testTarget(name: "LoopingTests", dependencies: ["Looping"]),
     .testTarget(name: "ReportingTests", dependencies: ["Looping", "Reporting"]),
     .testTarget(name: "ConstructionTests", dependencies: ["Construction"]),
@@ -96,8 +99,8 @@ let package = Package(
     .testTarget(
       name: "PretrainingTests",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors", "TextFiles",
-        "Tokenization",
+        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "RecipeFiles", "Tensors",
+        "TextFiles", "Tokenization",
       ]),
     .testTarget(name: "DownloadingTests", dependencies: ["Downloading"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),

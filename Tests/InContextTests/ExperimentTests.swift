@@ -1,5 +1,6 @@
 import Foundation
 import InContext
+import RecipeFiles
 import Tensors
 import Testing
 import TextFiles

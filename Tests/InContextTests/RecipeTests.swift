@@ -1,6 +1,7 @@
 import Foundation
 import Gradients
 import InContext
+import RecipeFiles
 import Tensors
 import Testing
 import TextFiles

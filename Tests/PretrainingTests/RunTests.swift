@@ -2,6 +2,7 @@ import Foundation
 import Gradients
 import LanguageModel
 import Layers
+import RecipeFiles
 import Tensors
 import Testing
 import TextFiles

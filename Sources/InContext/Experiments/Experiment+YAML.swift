@@ -1,4 +1,4 @@
-import Foundation
+import RecipeFiles
 import TextFiles
 import Yams
 
@@ -10,16 +10,14 @@ extension Experiment {
   ///
   /// - Throws: `SourceError` at the line of an unknown key or wrong value, in the experiment or a recipe.
   public init(path: String) throws {
-    guard let file = FileHandle(forReadingAtPath: path),
-      let data = try? file.read(upToCount: Recipe.sizeLimit + 1) ?? Data()
-    else {
+    guard let bytes = YAMLNodes.bytes(of: path) else {
       throw SourceError(
         file: path, source: [], offset: 0, message: "the experiment cannot be read",
         hint: "experiments are YAML files, as those in Experiments/")
     }
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
     let base = folder.isEmpty ? "." : folder.joined(separator: "/")
-    try self.init(yaml: Array(data), file: path) { recipe, settings in
+    try self.init(yaml: bytes, file: path) { recipe, settings in
       try Recipe(path: recipe.hasPrefix("/") ? recipe : base + "/" + recipe, settings: settings)
     }
   }
@@ -30,11 +28,12 @@ extension Experiment {
   public init(
     yaml source: [UInt8], file: String, recipe: (_ name: String, _ settings: [String]) throws -> Recipe
   ) throws {
-    let reader = try ExperimentReader(source: source, file: file)
+    let reader = try YAMLNodes(source: source, file: file, what: "an experiment")
+    let root = try reader.root("the experiment")
     var (name, setting) = ("", "")
     var (runs, places, figures, claims) = ([Run](), [Place](), [Figure](), [Claim]())
     var (runNodes, figureNodes, claimNodes, probeNode) = ([Node](), [Node](), [Node](), Node?.none)
-    try reader.mapping(reader.root, "an experiment") { key, keyNode, value in
+    try reader.mapping(root, "an experiment") { key, keyNode, value in
       switch key {
       case "name": name = try reader.word(value, key)
       case "setting": setting = try reader.word(value, key)
@@ -54,7 +53,7 @@ extension Experiment {
       }
     }
     guard !runNodes.isEmpty, runNodes.count <= Self.runLimit else {
-      throw reader.error(reader.root, "an experiment has 1 to \(Self.runLimit) runs, not \(runNodes.count)")
+      throw reader.error(root, "an experiment has 1 to \(Self.runLimit) runs, not \(runNodes.count)")
     }
     for node in runNodes { runs.append(try Self.run(node, reader, recipe)) }
     let names = Set(runs.map(\.name))
@@ -70,8 +69,7 @@ extension Experiment {
       probes: probes)
   }
 
-  private static func probes(_ node: Node, _ reader: ExperimentReader, _ names: Set<String>) throws -> Probes
-  {
+  private static func probes(_ node: Node, _ reader: YAMLNodes, _ names: Set<String>) throws -> Probes {
     var probes = Probes(runs: [])
     func number(_ node: Node, _ key: String, _ range: ClosedRange<Int>) throws -> Int {
       guard let number = Int(try reader.word(node, key)), range.contains(number) else {
@@ -91,7 +89,7 @@ extension Experiment {
   }
 
   private static func runNames(
-    _ node: Node, _ reader: ExperimentReader, _ names: Set<String>
+    _ node: Node, _ reader: YAMLNodes, _ names: Set<String>
   ) throws -> [String] {
     try reader.list(node, "runs").map { node in
       let run = try reader.word(node, "runs")
@@ -105,7 +103,7 @@ extension Experiment {
   }
 
   private static func run(
-    _ node: Node, _ reader: ExperimentReader, _ recipe: (String, [String]) throws -> Recipe
+    _ node: Node, _ reader: YAMLNodes, _ recipe: (String, [String]) throws -> Recipe
   ) throws -> Run {
     var (name, file, settings) = ("", "", [String]())
     try reader.mapping(node, "a run") { key, keyNode, value in
@@ -132,8 +130,7 @@ extension Experiment {
     return Run(name: name, recipe: made, file: file, settings: settings.sorted())
   }
 
-  private static func figure(_ node: Node, _ reader: ExperimentReader, _ names: Set<String>) throws -> Figure
-  {
+  private static func figure(_ node: Node, _ reader: YAMLNodes, _ names: Set<String>) throws -> Figure {
     var (name, title, over, lines) = ("", "", "context", String?.none)
     var (runs, baselines, at) = ([String](), [String](), Place?.none)
     let keys = Set(Recipe.fields.map(\.key))
@@ -175,7 +172,7 @@ extension Experiment {
       name: name, title: title.isEmpty ? name : title, axis: axis, runs: runs, baselines: baselines)
   }
 
-  private static func claim(_ node: Node, _ reader: ExperimentReader, _ names: Set<String>) throws -> Claim {
+  private static func claim(_ node: Node, _ reader: YAMLNodes, _ names: Set<String>) throws -> Claim {
     var claim = Claim(says: "", comparisons: [])
     try reader.mapping(node, "a claim") { key, keyNode, value in
       switch key {
@@ -201,61 +198,5 @@ extension Experiment {
       throw reader.error(node, "a claim says something, that some comparisons show")
     }
     return claim
-  }
-}
-
-/// YAML nodes with places in the file.
-struct ExperimentReader {
-  let source: [UInt8]
-  let file: String
-  let root: Node
-
-  init(source: [UInt8], file: String) throws {
-    self.source = source
-    self.file = file
-    func error(_ offset: Int, _ message: String) -> SourceError {
-      SourceError(file: file, source: source, offset: offset, message: message)
-    }
-    guard source.count <= Recipe.sizeLimit else {
-      throw error(0, "an experiment of more than \(Recipe.sizeLimit) bytes")
-    }
-    guard let text = String(validating: source, as: UTF8.self) else {
-      throw error(0, "the experiment is not UTF-8")
-    }
-    do {
-      guard let root = try Yams.compose(yaml: text) else { throw error(0, "the experiment is empty") }
-      self.root = root
-    } catch let problem as YamlError {
-      let (message, mark) = Recipe.explanation(of: problem)
-      throw error(mark.map { Recipe.offset(of: $0, in: source) } ?? 0, message)
-    }
-  }
-
-  func error(_ node: Node, _ message: String, hint: String? = nil) -> SourceError {
-    SourceError(
-      file: file, source: source, offset: node.mark.map { Recipe.offset(of: $0, in: source) } ?? 0,
-      message: message, hint: hint)
-  }
-
-  func unknown(_ node: Node, _ key: String, _ known: [String]) -> SourceError {
-    error(node, "unknown key '\(key.prefix(60))'", hint: "there are \(known.joined(separator: ", "))")
-  }
-
-  func word(_ node: Node, _ key: String) throws -> String {
-    guard let scalar = node.scalar else { throw error(node, "'\(key)' is one value") }
-    return scalar.string.trimmingCharacters(in: .whitespacesAndNewlines)
-  }
-
-  func list(_ node: Node, _ key: String) throws -> [Node] {
-    guard let sequence = node.sequence else { throw error(node, "'\(key)' is a list") }
-    return Array(sequence)
-  }
-
-  func mapping(_ node: Node, _ what: String, _ body: (String, Node, Node) throws -> Void) throws {
-    guard let mapping = node.mapping else { throw error(node, "\(what) is a mapping of keys to values") }
-    for (key, value) in mapping {
-      guard let name = key.scalar?.string else { throw error(key, "a key is a word") }
-      try body(name, key, value)
-    }
   }
 }

@@ -1,3 +1,5 @@
+import RecipeFiles
+
 /// Several runs, what to compare between them, and what a paper says of it: a YAML file in Experiments/.
 public struct Experiment: Equatable, Sendable {
   /// A recipe with settings over it, under the name that figures and claims use.

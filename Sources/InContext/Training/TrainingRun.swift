@@ -1,6 +1,7 @@
 import Foundation
 import Gradients
 import Layers
+import RecipeFiles
 import Tensors
 
 /// A recipe being trained: model, optimiser, data; can be saved, and resumed bit by bit.

@@ -1,5 +1,6 @@
 import Foundation
 import InContext
+import RecipeFiles
 import Reporting
 
 /// An experiment's measurements in Markdown: the claims and whether they hold, tables, figures.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Gradients
 import InContext
+import RecipeFiles
 import Reporting
 import Tensors
 

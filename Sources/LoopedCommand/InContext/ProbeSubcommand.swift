@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import InContext
+import RecipeFiles
 import Reporting
 import Tensors
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Pretraining
+import RecipeFiles
 import Reporting
 import Tensors
 

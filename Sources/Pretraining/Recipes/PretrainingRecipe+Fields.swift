@@ -1,4 +1,5 @@
 import Gradients
+import RecipeFiles
 
 extension PretrainingRecipe {
   public static var fields: [RecipeField<PretrainingRecipe>] {

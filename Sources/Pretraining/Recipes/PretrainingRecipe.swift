@@ -1,5 +1,6 @@
 import Gradients
 import LanguageModel
+import RecipeFiles
 import Tensors
 
 /// Everything a training run of a language model is made of: what a YAML file in Recipes/ says.
@@ -160,11 +161,5 @@ public struct PretrainingRecipe: RecipeFile, Equatable, Sendable {
     list.split(separator: ",").map { part in
       String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }.filter { !$0.isEmpty }
-  }
-
-  /// The name as a file could have it.
-  public var fileName: String {
-    let words = name.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
-    return words.isEmpty ? "unnamed" : words.joined(separator: "-")
   }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Gradients
 import LanguageModel
 import Layers
+import RecipeFiles
 import Tensors
 
 /// A recipe being trained: model, optimiser, data; can be saved, and resumed bit by bit.
