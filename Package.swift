@@ -59,7 +59,7 @@ let package = Package(
       name: "Pretraining",
       dependencies: [
         "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "RecipeFiles", "Tensors", "TextFiles",
-        "Tokenization",
+        "Tokenization", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "Downloading"),
     .target(

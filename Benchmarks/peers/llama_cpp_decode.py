@@ -20,6 +20,8 @@ import gguf
 import llama_cpp
 import numpy as np
 
+from served import serve
+
 HIDDEN, HEADS, INNER, VOCABULARY = 2048, 16, 5632, 49152
 # Bytes of a block of 32 weights, where its scale (f16) stands, and what the scale is.
 BLOCKS = {"q8_0": (34, 0.001), "q4_0": (18, 0.02)}
@@ -137,13 +139,7 @@ def main():
     measures = dict(decode=decode, prefill=prefill)
     about = dict(version=llama_cpp.__version__, type=options.type, layers=options.layers, loops=options.loops, load=load)
     if options.serve:
-        print(json.dumps(about), flush=True)
-        try:
-            while (line := input().strip()) in measures:
-                print(json.dumps({line: measures[line]()}), flush=True)
-        except EOFError:
-            pass
-        return
+        return serve(about, measures)
     about |= {name: [measure() for _ in range(options.repeats)] for name, measure in measures.items()}
     about["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(about))

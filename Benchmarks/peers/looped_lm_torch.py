@@ -9,13 +9,14 @@ every loop, the expected loss over exits minus 0.1 of the entropy, gradient clip
 import argparse
 import json
 import resource
-import sys
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+
+from served import serve
 
 
 class Block(nn.Module):
@@ -75,19 +76,6 @@ class Looped(nn.Module):
         return ((p * torch.stack(losses)).sum(0) + 0.1 * (p * exits).sum(0)).mean()
 
 
-def serve(step, before):
-    """For the line `step` one step, for `step_bytes` the most memory since `before`, in KiB, was held."""
-    print("{}", flush=True)
-    for line in sys.stdin:
-        start = time.perf_counter()
-        if line.strip() == "step":
-            step()
-            answer = time.perf_counter() - start
-        else:
-            answer = 1024.0 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        print(json.dumps({line.strip(): answer}), flush=True)
-
-
 def main():
     parser = argparse.ArgumentParser()
     for name, value in dict(width=384, heads=6, layers=4, vocabulary=4096, loops=4, batch=8, sequence=256).items():
@@ -114,8 +102,17 @@ def main():
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
 
+    def seconds():
+        start = time.perf_counter()
+        step()
+        return time.perf_counter() - start
+
+    def held():
+        """The most bytes since `before`."""
+        return 1024.0 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
     if options.serve:
-        return serve(step, before)
+        return serve({}, dict(step=seconds, step_bytes=held))
     step(), step()
     times, processor = [], time.process_time()
     for _ in range(options.steps):

@@ -9,12 +9,13 @@ code: positions and final norm in every loop, read-out after every loop of the w
 import argparse
 import json
 import resource
-import sys
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from served import serve
 
 SETTINGS = {"paper": (256, 8, 20, 41, 20, 15), "scaled": (64, 4, 5, 11, 15, 10)}
 
@@ -56,19 +57,6 @@ class Looped(nn.Module):
         return torch.stack(losses).mean()
 
 
-def serve(step, before):
-    """For the line `step` one step, for `step_bytes` the most memory since `before`, in KiB, was held."""
-    print("{}", flush=True)
-    for line in sys.stdin:
-        start = time.perf_counter()
-        if line.strip() == "step":
-            step()
-            answer = time.perf_counter() - start
-        else:
-            answer = 1024.0 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        print(json.dumps({line.strip(): answer}), flush=True)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--setting", choices=SETTINGS, default="paper")
@@ -91,8 +79,17 @@ def main():
         forward(prompts, targets, loops, window).backward()
         optimizer.step()
 
+    def seconds():
+        start = time.perf_counter()
+        step()
+        return time.perf_counter() - start
+
+    def held():
+        """The most bytes since `before`."""
+        return 1024.0 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
     if options.serve:
-        return serve(step, before)
+        return serve({}, dict(step=seconds, step_bytes=held))
     for _ in range(2):
         step()
     times, processor = [], time.process_time()

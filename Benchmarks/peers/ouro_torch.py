@@ -12,6 +12,8 @@ import time
 import torch
 from torch.nn import functional as F
 
+from served import serve
+
 HIDDEN, HEADS, INNER, VOCABULARY = 2048, 16, 5632, 49152
 SIZE = HIDDEN // HEADS
 
@@ -99,13 +101,7 @@ def main():
     measures = dict(decode=decode, prefill=prefill)
     about = dict(version=torch.__version__, type="bf16", layers=options.layers, loops=options.loops)
     if options.serve:
-        print(json.dumps(about), flush=True)
-        try:
-            while (line := input().strip()) in measures:
-                print(json.dumps({line: measures[line]()}), flush=True)
-        except EOFError:
-            pass
-        return
+        return serve(about, measures)
     about |= {name: [measure() for _ in range(options.repeats)] for name, measure in measures.items()}
     about["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(about))

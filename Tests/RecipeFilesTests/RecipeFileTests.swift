@@ -58,7 +58,7 @@ private struct Soup: RecipeFile, Equatable {
     let unknown = error("name: x\npot:\n  litre: 5\n")
     #expect(unknown?.line == 3 && unknown?.column == 3 && unknown?.hint == "did you mean pot.litres?")
     #expect(error("colour: red\n")?.hint == "`soup keys` lists all keys")
-    #expect(error("ü: 1\npot: {litres: 11}\n")?.message == "pot.litres: 11 is outside 1 to 10")
+    #expect(error("name: ü\npot: {litres: 11}\n")?.message == "pot.litres: 11 is outside 1 to 10")
     #expect(error("pot: {litres: 1.5}\n")?.message.contains("no whole number") == true)
     #expect(error("pot: {salt: nan}\n") != nil && error("pot: {salt: -0.1}\n") != nil)
     #expect(error("pot: {kind: solid}\n")?.message.contains("none of thick, thin") == true)

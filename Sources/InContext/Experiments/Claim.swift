@@ -1,4 +1,5 @@
 import Foundation
+import RecipeFiles
 
 /// Where a curve is read: a kind of prompts, the loop curve or a probe's, and where in it.
 public struct Place: Equatable, Sendable, CustomStringConvertible {
@@ -45,7 +46,7 @@ public struct Place: Equatable, Sendable, CustomStringConvertible {
 /// What a paper says of an experiment, as comparisons of measured errors.
 public struct Claim: Equatable, Sendable {
   /// `FACTOR * RUN @ PLACE`, or a number.
-  public struct Term: Equatable, Sendable {
+  public struct Term: ComparedTerm {
     public var factor: Double
     /// `nil` for a plain number. After a slash, the curve of a baseline measured beside the run.
     public var run: String?
@@ -53,36 +54,16 @@ public struct Claim: Equatable, Sendable {
     public var place: Place?
   }
 
-  public struct Comparison: Equatable, Sendable {
-    /// As it was written.
-    public var text: String
-    public var left: Term
-    public var isLess: Bool
-    public var right: Term
-  }
+  /// Such as "looped @ context 10 < 3 * standard @ context 10", "looped @ loops 60 < 0.05" or
+  /// "looped @ context 5 < looped/lasso 0.01 @ context 5".
+  public typealias Comparison = RecipeFiles.Comparison<Term>
 
   public var says: String
   public var comparisons: [Comparison]
 }
 
-extension Claim.Comparison {
-  /// Reads "looped @ context 10 < 3 * standard @ context 10", "looped @ loops 60 < 0.05",
-  /// "looped @ context 5 < looped/lasso 0.01 @ context 5".
-  public init?(_ text: String) {
-    self.text = text
-    for (sign, isLess) in [(" < ", true), (" > ", false)] {
-      let sides = text.components(separatedBy: sign)
-      guard sides.count == 2 else { continue }
-      guard let left = Claim.Term(sides[0]), let right = Claim.Term(sides[1]) else { return nil }
-      (self.left, self.isLess, self.right) = (left, isLess, right)
-      return
-    }
-    return nil
-  }
-}
-
 extension Claim.Term {
-  init?(_ text: String) {
+  public init?(_ text: String) {
     var rest = text.trimmingCharacters(in: .whitespaces)
     if let number = Double(rest) {
       guard number.isFinite else { return nil }
@@ -112,11 +93,11 @@ extension Claim.Term {
   }
 }
 
-extension Claim.Comparison {
+extension Comparison<Claim.Term> {
   /// Whether it holds; `nil` where something was not measured.
   public func holds(in evaluations: [Evaluation]) -> Bool? {
     guard let left = left.value(in: evaluations), let right = right.value(in: evaluations) else { return nil }
-    return isLess ? left < right : left > right
+    return holds(left, right)
   }
 }
 

@@ -10,16 +10,9 @@ extension Experiment {
   ///
   /// - Throws: `SourceError` at the line of an unknown key or wrong value, in the experiment or a recipe.
   public init(path: String) throws {
-    guard let bytes = YAMLNodes.bytes(of: path) else {
-      throw SourceError(
-        file: path, source: [], offset: 0, message: "the experiment cannot be read",
-        hint: "experiments are YAML files, as those in Experiments/")
-    }
-    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-    let base = folder.isEmpty ? "." : folder.joined(separator: "/")
-    try self.init(yaml: bytes, file: path) { recipe, settings in
-      try Recipe(path: recipe.hasPrefix("/") ? recipe : base + "/" + recipe, settings: settings)
-    }
+    let (bytes, recipe) = try YAMLNodes.experiment(
+      path, of: Recipe.self, hint: "experiments are YAML files, as those in Experiments/")
+    try self.init(yaml: bytes, file: path, recipe: recipe)
   }
 
   /// The same from text.
@@ -79,23 +72,13 @@ extension Experiment {
     }
     try reader.mapping(node, "'probes'") { key, keyNode, value in
       switch key {
-      case "runs": probes.runs = try runNames(value, reader, names)
+      case "runs": probes.runs = try reader.runNames(value, among: names)
       case "steps": probes.steps = try number(value, key, 1...1_000_000)
       case "batch": probes.batch = try number(value, key, 2...65_536)
       default: throw reader.unknown(keyNode, key, ["runs", "steps", "batch"])
       }
     }
     return probes
-  }
-
-  private static func runNames(
-    _ node: Node, _ reader: YAMLNodes, _ names: Set<String>
-  ) throws -> [String] {
-    try reader.list(node, "runs").map { node in
-      let run = try reader.word(node, "runs")
-      guard names.contains(run) else { throw reader.error(node, "no run is named '\(run.prefix(60))'") }
-      return run
-    }
   }
 
   private static func noPlace(_ text: String) -> String {
@@ -105,29 +88,11 @@ extension Experiment {
   private static func run(
     _ node: Node, _ reader: YAMLNodes, _ recipe: (String, [String]) throws -> Recipe
   ) throws -> Run {
-    var (name, file, settings) = ("", "", [String]())
-    try reader.mapping(node, "a run") { key, keyNode, value in
-      switch key {
-      case "name": name = try reader.word(value, key)
-      case "recipe": file = try reader.word(value, key)
-      case "set":
-        try reader.mapping(value, "'set'") { setting, _, node in
-          let text =
-            node.sequence == nil
-            ? try reader.word(node, setting)
-            : try reader.list(node, setting).map { try reader.word($0, setting) }.joined(separator: ",")
-          settings.append("\(setting)=\(text)")
-        }
-      default: throw reader.unknown(keyNode, key, ["name", "recipe", "set"])
-      }
+    try reader.run(node, reserved: ["@", "*", "<", ">", "/"], recipe: recipe) { setting, _, node in
+      node.sequence == nil
+        ? try reader.word(node, setting)
+        : try reader.list(node, setting).map { try reader.word($0, setting) }.joined(separator: ",")
     }
-    guard !name.isEmpty, !name.contains(where: { "@*<>/".contains($0) }) else {
-      throw reader.error(node, "a run needs a name, without @ * < > and /")
-    }
-    guard !file.isEmpty else { throw reader.error(node, "run '\(name)' names no recipe") }
-    var made = try recipe(file, settings)
-    made.name = name
-    return Run(name: name, recipe: made, file: file, settings: settings.sorted())
   }
 
   private static func figure(_ node: Node, _ reader: YAMLNodes, _ names: Set<String>) throws -> Figure {
@@ -154,15 +119,13 @@ extension Experiment {
           throw reader.error(value, "'\(lines!.prefix(60))' is no key of recipes")
         }
       case "runs":
-        runs = try runNames(value, reader, names)
+        runs = try reader.runNames(value, among: names)
       case "baselines": baselines = try reader.list(value, key).map { try reader.word($0, key) }
       default:
         throw reader.unknown(keyNode, key, ["name", "title", "over", "at", "lines", "runs", "baselines"])
       }
     }
-    guard !name.isEmpty, name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }) else {
-      throw reader.error(node, "a figure needs a name of letters, digits and dashes: its file's")
-    }
+    try reader.checkFigureName(name, node)
     var axis = over == "loops" ? Figure.Axis.loops : .context(part: over)
     if keys.contains(over) {
       guard let at else { throw reader.error(node, "over '\(over)', a figure says where: at: context 10") }
@@ -173,30 +136,15 @@ extension Experiment {
   }
 
   private static func claim(_ node: Node, _ reader: YAMLNodes, _ names: Set<String>) throws -> Claim {
-    var claim = Claim(says: "", comparisons: [])
-    try reader.mapping(node, "a claim") { key, keyNode, value in
-      switch key {
-      case "says": claim.says = try reader.word(value, key)
-      case "that":
-        for node in try reader.list(value, key) {
-          let text = try reader.word(node, key)
-          guard let comparison = Claim.Comparison(text) else {
-            throw reader.error(
-              node, "'\(text.prefix(80))' is no comparison",
-              hint: "for example: looped @ context 10 < 3 * standard @ context 10")
-          }
-          for run in [comparison.left.run, comparison.right.run].compactMap({ $0 })
-          where !names.contains(run) {
-            throw reader.error(node, "no run is named '\(run.prefix(60))'")
-          }
-          claim.comparisons.append(comparison)
-        }
-      default: throw reader.unknown(keyNode, key, ["says", "that"])
+    let (says, comparisons) = try reader.claim(
+      node, example: "looped @ context 10 < 3 * standard @ context 10"
+    ) { text, node in
+      guard let comparison = Claim.Comparison(text) else { return Claim.Comparison?.none }
+      for run in [comparison.left.run, comparison.right.run].compactMap({ $0 }) where !names.contains(run) {
+        throw reader.error(node, "no run is named '\(run.prefix(60))'")
       }
+      return comparison
     }
-    guard !claim.says.isEmpty, !claim.comparisons.isEmpty else {
-      throw reader.error(node, "a claim says something, that some comparisons show")
-    }
-    return claim
+    return Claim(says: says, comparisons: comparisons)
   }
 }

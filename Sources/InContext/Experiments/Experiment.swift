@@ -2,23 +2,7 @@ import RecipeFiles
 
 /// Several runs, what to compare between them, and what a paper says of it: a YAML file in Experiments/.
 public struct Experiment: Equatable, Sendable {
-  /// A recipe with settings over it, under the name that figures and claims use.
-  public struct Run: Equatable, Sendable {
-    public var name: String
-    public var recipe: Recipe
-    /// The recipe's file as the experiment writes it, for people.
-    public var file: String
-    /// `key=value`, sorted.
-    public var settings: [String]
-
-    /// The folder of the run within that of all runs. Runs that train the same share it.
-    public var folder: String {
-      let stem = file.split(separator: "/").last.map(String.init) ?? file
-      let trained = settings.filter { !Recipe.isUntrained(key: String($0.prefix { $0 != "=" })) }
-      return ([stem.hasSuffix(".yaml") ? String(stem.dropLast(5)) : stem] + trained).joined(separator: ",")
-        .replacing("/", with: "-")
-    }
-  }
+  public typealias Run = ExperimentRun<Recipe>
 
   /// A picture and its table.
   public struct Figure: Equatable, Sendable {
@@ -61,7 +45,7 @@ public struct Experiment: Equatable, Sendable {
   public var probes: Probes?
 }
 
-extension Recipe {
+extension Recipe: ExperimentRecipe {
   /// Whether a key leaves training as it is: what is measured afterwards, names, logging.
   public static func isUntrained(key: String) -> Bool {
     key == "name" || key == "expected" || key.hasPrefix("evaluation.") || key == "training.log-every"

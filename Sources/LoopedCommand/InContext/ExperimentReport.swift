@@ -10,37 +10,18 @@ struct ExperimentReport {
   /// What makes the report again.
   let command: String
 
-  /// One line per claim.
-  var summary: String {
-    experiment.claims.map { "\(Self.verdict($0, evaluations)): \($0.says)\n" }.joined()
-  }
-
-  static func verdict(_ claim: Claim, _ evaluations: [Evaluation]) -> String {
-    let all = claim.comparisons.map { $0.holds(in: evaluations) }
-    if all.contains(nil) { return "not measured" }
-    return all.allSatisfy { $0 == true } ? "holds" : "differs"
-  }
-
-  var markdown: String {
-    var text = "# \(experiment.name)\n\nMade by `\(command)`.\n"
-    if !experiment.setting.isEmpty { text += "\n\(experiment.setting)\n" }
-    if !experiment.claims.isEmpty {
-      text += "\n## What was claimed, and what came out\n"
-      for claim in experiment.claims {
-        text += "\n**\(Self.verdict(claim, evaluations)).** \(claim.says)\n\n"
-        for comparison in claim.comparisons { text += "- \(line(comparison))\n" }
-      }
-    }
-    text += "\n## Runs\n\n" + runs.markdown
-    text +=
-      "\nErrors are squared errors over those of predicting zero, on prompts the network has never seen. One seed a "
-      + "run, so a difference of a tenth says little.\n"
-    for figure in experiment.figures {
-      guard let (series, xLabel) = series(figure) else { continue }
-      text += "\n## \(figure.title)\n\n![\(figure.title)](\(figure.name).svg)\n\n"
-      text += table(series, xLabel).markdown
-    }
-    return text
+  var document: ExperimentDocument {
+    ExperimentDocument(
+      name: experiment.name, setting: experiment.setting, command: command,
+      claims: experiment.claims.map { claim in
+        ExperimentDocument.Claim(
+          says: claim.says, comparisons: claim.comparisons.map { (line($0), $0.holds(in: evaluations)) })
+      },
+      runs: runs,
+      remark:
+        "Errors are squared errors over those of predicting zero, on prompts the network has never seen. One seed a "
+        + "run, so a difference of a tenth says little.",
+      figures: experiment.figures.compactMap(drawn))
   }
 
   private func line(_ comparison: Claim.Comparison) -> String {
@@ -63,7 +44,8 @@ struct ExperimentReport {
       header: ["run", "recipe", "parameters", "as papers count", "steps"]
         + experiment.places.map(\.description))
     for run in experiment.runs {
-      let recipe = ([Self.link(run.file)] + run.settings.map { "`\($0)`" }).joined(separator: " ")
+      let recipe = ([ExperimentDocument.link(recipe: run.file)] + run.settings.map { "`\($0)`" }).joined(
+        separator: " ")
       guard let evaluation = evaluations.first(where: { $0.name == run.name }) else {
         table.add([run.name, recipe, "", "", "not run"] + experiment.places.map { _ in "" })
         continue
@@ -77,16 +59,10 @@ struct ExperimentReport {
     return table
   }
 
-  /// Recipes are named from the experiment's file, and the report is one folder below.
-  private static func link(_ file: String) -> String {
-    let name = file.split(separator: "/").last.map(String.init) ?? file
-    return "[\(name)](\(file.hasPrefix("/") ? file : "../" + file))"
-  }
-
   // MARK: Figures
 
   /// - Returns: `nil` if none of its runs was measured.
-  func chart(_ figure: Experiment.Figure) -> SVGChart? {
+  private func drawn(_ figure: Experiment.Figure) -> ExperimentDocument.Figure? {
     guard let (all, xLabel) = series(figure) else { return nil }
     let shown = all.map { series in
       var series = series
@@ -102,7 +78,8 @@ struct ExperimentReport {
       let x = shown.flatMap { $0.points.map(\.x) }
       chart.logarithmicX = (x.min() ?? 0) > 0 && (x.max() ?? 0) >= 100 * (x.min() ?? 1)
     }
-    return chart
+    return ExperimentDocument.Figure(
+      name: figure.name, title: figure.title, chart: chart, table: table(all, xLabel))
   }
 
   /// All that was measured of a figure.
@@ -166,13 +143,7 @@ struct ExperimentReport {
         let x = Self.value(of: key, in: recipe), let y = evaluation.error(at: place)
       else { continue }
       let name = lines.map { "\($0) \(recipe.yamlValues[$0] ?? "")" } ?? "error, \(place)"
-      let index =
-        series.firstIndex { $0.name == name }
-        ?? {
-          series.append(SVGChart.Series(name: name, points: []))
-          return series.count - 1
-        }()
-      series[index].points.append((x, y))
+      series[series.place(of: name)].points.append((x, y))
     }
     for index in series.indices { series[index].points.sort { $0.x < $1.x } }
     return series

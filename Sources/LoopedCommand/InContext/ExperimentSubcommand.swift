@@ -17,56 +17,30 @@ struct ExperimentSubcommand: ParsableCommand {
       """)
 
   @Argument(help: "An experiment (YAML).") var experiment: String
-  @Option(help: "The folder of all runs.") var runs = "runs/experiments"
-  @Option(
-    name: .shortAndLong, help: "The folder of the report. (default: the experiment's name without .yaml)")
-  var output: String?
-  @Flag(help: "Write the report from the results there are, without training or measuring.") var reportOnly =
-    false
-  @Flag(help: "Leave out runs that are not trained, and say so, instead of training them.") var trainedOnly =
-    false
+  @OptionGroup var options: ExperimentOptions
 
   func run() throws {
     Interrupt.install()
     let experiment = try Experiment(path: self.experiment)
-    let stem =
-      self.experiment.hasSuffix(".yaml") ? String(self.experiment.dropLast(5)) : self.experiment + "-report"
-    let folder = output ?? stem
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw CommandError("cannot make the folder \(folder): \(error.localizedDescription)")
-    }
-    let results = folder + "/results.json"
-    var evaluations: [Evaluation]
-    if reportOnly {
-      guard let data = FileManager.default.contents(atPath: results),
-        let read = try? JSONDecoder().decode([Evaluation].self, from: data)
-      else {
-        throw CommandError("\(results) holds no measurements\nhint: leave out --report-only to make them")
-      }
-      evaluations = read
+    let folder = try options.folder(of: self.experiment)
+    var evaluations: [Evaluation] = []
+    if options.reportOnly {
+      evaluations = try folder.measurements(Evaluation.self)
     } else {
-      evaluations = []
       for run in experiment.runs {
         let probes = experiment.probes.flatMap { $0.runs.contains(run.name) ? $0 : nil }
         if let evaluation = try measure(run, probes: probes) { evaluations.append(evaluation) }
       }
-      try AtomicFile.write([Array(try Self.json(evaluations).utf8)], to: results)
+      try folder.keep(evaluations.map(Self.rounded))
     }
     let report = ExperimentReport(
       experiment: experiment, evaluations: evaluations, command: "looped icl experiment \(self.experiment)")
-    for figure in experiment.figures {
-      guard let chart = report.chart(figure) else { continue }
-      try AtomicFile.write([Array((chart.text + "\n").utf8)], to: "\(folder)/\(figure.name).svg")
-    }
-    try AtomicFile.write([Array(report.markdown.utf8)], to: folder + "/report.md")
-    print(report.summary, terminator: "")
+    try folder.write(report.document)
   }
 
   /// Trains what is left to train of a run, and measures it. `nil`: not trained, and not to be.
   private func measure(_ wanted: Experiment.Run, probes: Experiment.Probes?) throws -> Evaluation? {
-    let folder = runs + "/" + wanted.folder
+    let folder = options.runs + "/" + wanted.folder
     let checkpoint = TrainingSession.checkpoint(in: folder)
     let exists = FileManager.default.fileExists(atPath: checkpoint)
     let run =
@@ -77,11 +51,7 @@ struct ExperimentSubcommand: ParsableCommand {
       throw CommandError("\(folder) holds a run of another recipe\nhint: remove it, or choose another --runs")
     }
     if !run.isDone {
-      guard !trainedOnly else {
-        FileHandle.standardError.write(Data("left out, not trained: \(wanted.name)\n".utf8))
-        return nil
-      }
-      FileHandle.standardError.write(Data("training \(wanted.name) into \(folder)\n".utf8))
+      guard options.announce(wanted.name, in: folder) else { return nil }
       guard try TrainingSession(run: run, folder: folder, printsLines: false).train() else {
         throw ExitCode(130)
       }
@@ -112,20 +82,15 @@ struct ExperimentSubcommand: ParsableCommand {
     return probing
   }
 
-  /// One run a line, numbers to five digits: what `looped icl plot` reads.
-  static func json(_ evaluations: [Evaluation]) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let lines = try evaluations.map { evaluation in
-      var evaluation = evaluation
-      for part in evaluation.parts.indices {
-        evaluation.parts[part].curves = evaluation.parts[part].curves.map(rounded)
-      }
-      evaluation.loopCurves = evaluation.loopCurves.map(rounded)
-      if let errors = evaluation.loopMap?.errors { evaluation.loopMap?.errors = errors.map(rounded) }
-      return String(decoding: try encoder.encode(evaluation), as: UTF8.self)
+  /// Numbers to five digits, for what `looped icl plot` reads.
+  private static func rounded(_ evaluation: Evaluation) -> Evaluation {
+    var evaluation = evaluation
+    for part in evaluation.parts.indices {
+      evaluation.parts[part].curves = evaluation.parts[part].curves.map(rounded)
     }
-    return "[\n" + lines.joined(separator: ",\n") + "\n]\n"
+    evaluation.loopCurves = evaluation.loopCurves.map(rounded)
+    if let errors = evaluation.loopMap?.errors { evaluation.loopMap?.errors = errors.map(rounded) }
+    return evaluation
   }
 
   private static func rounded(_ curve: Curve) -> Curve {

@@ -12,19 +12,12 @@ struct PretrainExperimentSubcommand: ParsableCommand {
     discussion: """
       For example: looped pretrain experiment Experiments/LoopedLanguageModels/mano.yaml
 
-      Experiments/LoopedLanguageModels/mano/ gets report.md, the figures and results.json. What is trained already is not trained again, \
-      what was stopped goes on; runs of several experiments that train the same are shared.
+      Experiments/LoopedLanguageModels/mano/ gets report.md, the figures and results.json. What is trained already is \
+      not trained again, what was stopped goes on; runs of several experiments that train the same are shared.
       """)
 
   @Argument(help: "An experiment (YAML).") var experiment: String?
-  @Option(help: "The folder of all runs.") var runs = "runs/experiments"
-  @Option(
-    name: .shortAndLong, help: "The folder of the report. (default: the experiment's name without .yaml)")
-  var output: String?
-  @Flag(help: "Write the report from the results there are, without training or measuring.") var reportOnly =
-    false
-  @Flag(help: "Leave out runs that are not trained, and say so, instead of training them.") var trainedOnly =
-    false
+  @OptionGroup var options: ExperimentOptions
   @Flag(help: "List the keys of recipes and their defaults.") var keys = false
 
   func validate() throws {
@@ -43,52 +36,31 @@ struct PretrainExperimentSubcommand: ParsableCommand {
     }
     Interrupt.install()
     let experiment = try TaskExperiment(path: path)
-    let folder = output ?? (path.hasSuffix(".yaml") ? String(path.dropLast(5)) : path + "-report")
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw CommandError("cannot make the folder \(folder): \(error.localizedDescription)")
-    }
-    let results = folder + "/results.json"
+    let folder = try options.folder(of: path)
     var evaluations: [TaskEvaluation] = []
-    if reportOnly {
-      guard let data = FileManager.default.contents(atPath: results),
-        let read = try? JSONDecoder().decode([TaskEvaluation].self, from: data),
-        read.allSatisfy(\.isWhole)
-      else {
-        throw CommandError("\(results) holds no measurements\nhint: leave out --report-only to make them")
-      }
-      evaluations = read
+    if options.reportOnly {
+      evaluations = try folder.measurements(TaskEvaluation.self, isWhole: \.isWhole)
     } else {
       // Seed by seed, so that what is there early is a whole comparison.
       for seed in experiment.seeds {
         for run in experiment.runs {
           if let evaluation = try measure(run, seed: seed) { evaluations.append(evaluation) }
         }
-        try AtomicFile.write([Array(try Self.json(evaluations).utf8)], to: results)
+        try folder.keep(evaluations.map(\.rounded))
       }
     }
     let report = TaskExperimentReport(
       experiment: experiment, evaluations: evaluations, command: "looped pretrain experiment \(path)")
-    for figure in experiment.figures {
-      guard let chart = report.chart(figure) else { continue }
-      try AtomicFile.write([Array((chart.text + "\n").utf8)], to: "\(folder)/\(figure.name).svg")
-    }
-    try AtomicFile.write([Array(report.markdown.utf8)], to: folder + "/report.md")
-    print(report.summary, terminator: "")
+    try folder.write(report.document)
   }
 
   /// Trains what is left to train of a run, and measures it. `nil`: not trained, and not to be.
   private func measure(_ wanted: TaskExperiment.Run, seed: Int) throws -> TaskEvaluation? {
-    let folder = runs + "/" + wanted.folder(seed: seed)
+    let folder = options.runs + "/" + wanted.folder(seed: seed)
     let run = try TaskRun(wanted.recipe(seed: seed), resuming: folder)
     let name = "\(wanted.name), seed \(seed)"
     if !run.isDone {
-      guard !trainedOnly else {
-        FileHandle.standardError.write(Data("left out, not trained: \(name)\n".utf8))
-        return nil
-      }
-      FileHandle.standardError.write(Data("training \(name) into \(folder)\n".utf8))
+      guard options.announce(name, in: folder) else { return nil }
       var bar = ProgressBar(total: run.recipe.steps + run.recipe.gateSteps, what: "steps of \(name)")
       let done = try run.train(
         into: folder, goesOn: { !Interrupt.isRequested }, tell: { bar.update($0.step) })
@@ -97,13 +69,5 @@ struct PretrainExperimentSubcommand: ParsableCommand {
     }
     guard let evaluation = run.evaluate(goesOn: { !Interrupt.isRequested }) else { throw ExitCode(130) }
     return evaluation
-  }
-
-  /// One run a line, numbers to five digits.
-  static func json(_ evaluations: [TaskEvaluation]) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let lines = try evaluations.map { String(decoding: try encoder.encode($0.rounded), as: UTF8.self) }
-    return "[\n" + lines.joined(separator: ",\n") + "\n]\n"
   }
 }

@@ -9,36 +9,20 @@ struct TaskExperimentReport {
   /// What makes the report again.
   let command: String
 
-  /// One line per claim.
-  var summary: String { experiment.claims.map { "\(verdict($0)): \($0.says)\n" }.joined() }
-
-  private func verdict(_ claim: TaskClaim) -> String {
-    let all = claim.comparisons.map { $0.outcome(in: evaluations)?.holds }
-    if all.contains(nil) { return "not measured" }
-    return all.allSatisfy { $0 == true } ? "holds" : "differs"
-  }
-
-  var markdown: String {
-    var text = "# \(experiment.name)\n\nMade by `\(command)`.\n"
-    if !experiment.setting.isEmpty { text += "\n\(experiment.setting)\n" }
-    if !experiment.claims.isEmpty {
-      text += "\n## What was claimed, and what came out\n"
-      for claim in experiment.claims {
-        text += "\n**\(verdict(claim)).** \(claim.says)\n\n"
-        for comparison in claim.comparisons { text += "- \(line(comparison))\n" }
-      }
-    }
-    text += "\n## Runs\n\n" + runs.markdown
-    let questions = evaluations.first?.questions ?? 0
-    text +=
-      "\nMeans over \(experiment.seeds.count) seeds, and in brackets the least and the greatest, of \(questions) questions "
-      + "of each kind; an answer is right where the likeliest token is the answer.\n"
-    for figure in experiment.figures {
-      guard let (series, xLabel, _) = series(figure) else { continue }
-      text += "\n## \(figure.title)\n\n![\(figure.title)](\(figure.name).svg)\n\n"
-      text += table(series, xLabel).markdown
-    }
-    return text
+  var document: ExperimentDocument {
+    ExperimentDocument(
+      name: experiment.name, setting: experiment.setting, command: command,
+      claims: experiment.claims.map { claim in
+        ExperimentDocument.Claim(
+          says: claim.says,
+          comparisons: claim.comparisons.map { (line($0), $0.outcome(in: evaluations)?.holds) })
+      },
+      runs: runs,
+      remark:
+        "Means over \(experiment.seeds.count) seeds, and in brackets the least and the greatest, of "
+        + "\(evaluations.first?.questions ?? 0) questions of each kind; an answer is right where the likeliest token is "
+        + "the answer.",
+      figures: experiment.figures.compactMap(drawn))
   }
 
   private func line(_ comparison: TaskClaim.Comparison) -> String {
@@ -53,7 +37,8 @@ struct TaskExperimentReport {
   private var runs: TextTable {
     var table = TextTable(header: ["run", "recipe", "parameters", "steps"] + experiment.table)
     for run in experiment.runs {
-      let recipe = ([Self.link(run.file)] + run.settings.map { "`\($0)`" }).joined(separator: " ")
+      let recipe = ([ExperimentDocument.link(recipe: run.file)] + run.settings.map { "`\($0)`" }).joined(
+        separator: " ")
       let measured = evaluations(of: run.name)
       guard let first = measured.first else {
         table.add([run.name, recipe, "", "not run"] + experiment.table.map { _ in "" })
@@ -71,22 +56,17 @@ struct TaskExperimentReport {
     return table
   }
 
-  /// Recipes are named from the experiment's file, and the report is one folder below.
-  private static func link(_ file: String) -> String {
-    let name = file.split(separator: "/").last.map(String.init) ?? file
-    return "[\(name)](\(file.hasPrefix("/") ? file : "../" + file))"
-  }
-
   private func evaluations(of run: String) -> [TaskEvaluation] { evaluations.filter { $0.name == run } }
 
   // MARK: Figures
 
   /// - Returns: `nil` if none of its runs was measured.
-  func chart(_ figure: TaskExperiment.Figure) -> SVGChart? {
+  private func drawn(_ figure: TaskExperiment.Figure) -> ExperimentDocument.Figure? {
     guard let (series, xLabel, yLabel) = series(figure) else { return nil }
     var chart = SVGChart(title: figure.title, xLabel: xLabel, yLabel: yLabel, series: series)
     chart.movesLegend = true
-    return chart
+    return ExperimentDocument.Figure(
+      name: figure.name, title: figure.title, chart: chart, table: table(series, xLabel))
   }
 
   private func series(
@@ -138,13 +118,8 @@ struct TaskExperimentReport {
     for (place, exit) in (measured.first?.exits ?? []).enumerated() {
       let same = measured.compactMap { $0.exits.indices.contains(place) ? $0.exits[place] : nil }
       let name = isOnly ? exit.rule : "\(run): \(exit.rule)"
-      let index =
-        series.firstIndex { $0.name == name }
-        ?? {
-          series.append(SVGChart.Series(name: name, points: []))
-          return series.count - 1
-        }()
-      series[index].points.append((Self.mean(same.map(\.meanLoops)), Self.mean(same.map(\.accuracy))))
+      series[series.place(of: name)].points.append(
+        (Self.mean(same.map(\.meanLoops)), Self.mean(same.map(\.accuracy))))
     }
     for index in series.indices { series[index].points.sort { $0.x < $1.x } }
     return series
@@ -156,13 +131,8 @@ struct TaskExperimentReport {
     for run in experiment.runs where chosen.contains(run.name) {
       guard let x = fields[key].flatMap({ Double($0.get(run.recipe)) }) else { continue }
       let name = lines.flatMap { fields[$0] }.map { "\($0.key) \($0.get(run.recipe))" } ?? "right answers"
-      let index =
-        series.firstIndex { $0.name == name }
-        ?? {
-          series.append(SVGChart.Series(name: name, points: []))
-          return series.count - 1
-        }()
-      Self.add(x, evaluations(of: run.name).compactMap { $0.accuracy.last?.last }, to: &series[index])
+      let place = series.place(of: name)
+      Self.add(x, evaluations(of: run.name).compactMap { $0.accuracy.last?.last }, to: &series[place])
     }
     for index in series.indices {
       series[index].points.sort { $0.x < $1.x }

@@ -1,14 +1,15 @@
 import Foundation
+import RecipeFiles
 
 /// What a paper says of a controlled experiment, as comparisons of what was measured.
 public struct TaskClaim: Equatable, Sendable {
   /// `NUMBER`, or `[NUMBER +] RUN @ VALUE`, the value one of `TaskEvaluation.values`.
-  public struct Term: Equatable, Sendable {
+  public struct Term: ComparedTerm {
     public var offset: Double
     public var run: String?
     public var value: String
 
-    init?(_ text: String) {
+    public init?(_ text: String) {
       var rest = text.trimmingCharacters(in: .whitespaces)
       (offset, run, value) = (0, nil, "")
       if let number = Double(rest) {
@@ -33,26 +34,8 @@ public struct TaskClaim: Equatable, Sendable {
     }
   }
 
-  public struct Comparison: Equatable, Sendable {
-    /// As it was written.
-    public var text: String
-    public var left: Term
-    public var isLess: Bool
-    public var right: Term
-
-    /// Reads "looped @ operations 4 > 0.1 + same parameters @ operations 4".
-    public init?(_ text: String) {
-      self.text = text
-      for (sign, isLess) in [(" < ", true), (" > ", false)] {
-        let sides = text.components(separatedBy: sign)
-        guard sides.count == 2 else { continue }
-        guard let left = Term(sides[0]), let right = Term(sides[1]) else { return nil }
-        (self.left, self.isLess, self.right) = (left, isLess, right)
-        return
-      }
-      return nil
-    }
-  }
+  /// Such as "looped @ operations 4 > 0.1 + same parameters @ operations 4".
+  public typealias Comparison = RecipeFiles.Comparison<Term>
 
   public var says: String
   public var comparisons: [Comparison]
@@ -73,7 +56,7 @@ public struct TaskOutcome: Equatable, Sendable {
   }
 }
 
-extension TaskClaim.Comparison {
+extension Comparison<TaskClaim.Term> {
   /// `nil` where something was not measured.
   ///
   /// - Parameter evaluations: of all runs and seeds; seeds are those that both sides have.
@@ -95,7 +78,6 @@ extension TaskClaim.Comparison {
     let means = pairs.reduce((0.0, 0.0)) {
       ($0.0 + $1.left / Double(pairs.count), $0.1 + $1.right / Double(pairs.count))
     }
-    func holds(_ left: Double, _ right: Double) -> Bool { isLess ? left < right : left > right }
     return TaskOutcome(
       left: means.0, right: means.1, holds: holds(means.0, means.1),
       seeds: (pairs.count { holds($0.left, $0.right) }, pairs.count))

@@ -1,4 +1,4 @@
-import Foundation
+import RecipeFiles
 import TextFiles
 import Yams
 
@@ -6,24 +6,15 @@ extension TaskExperiment {
   /// The most runs of an experiment, and the most seeds.
   static let runLimit = 100
   static let seedLimit = 50
-  private static let sizeLimit = 1 << 20
 
   /// Reads an experiment and the recipes it names, which are sought from the experiment's own folder.
   ///
   /// - Throws: `SourceError` at the line of an unknown key or wrong value, in the experiment or a recipe.
   public init(path: String) throws {
-    guard let file = FileHandle(forReadingAtPath: path),
-      let data = try? file.read(upToCount: Self.sizeLimit + 1) ?? Data()
-    else {
-      throw SourceError(
-        file: path, source: [], offset: 0, message: "the experiment cannot be read",
-        hint: "experiments are YAML files, as Experiments/LoopedLanguageModels/mano.yaml")
-    }
-    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-    let base = folder.isEmpty ? "." : folder.joined(separator: "/")
-    try self.init(yaml: Array(data), file: path) { recipe, settings in
-      try TaskRecipe(path: recipe.hasPrefix("/") ? recipe : base + "/" + recipe, settings: settings)
-    }
+    let (bytes, recipe) = try YAMLNodes.experiment(
+      path, of: TaskRecipe.self,
+      hint: "experiments are YAML files, as Experiments/LoopedLanguageModels/mano.yaml")
+    try self.init(yaml: bytes, file: path, recipe: recipe)
   }
 
   /// The same from text.
@@ -32,10 +23,11 @@ extension TaskExperiment {
   public init(
     yaml source: [UInt8], file: String, recipe: (_ name: String, _ settings: [String]) throws -> TaskRecipe
   ) throws {
-    let reader = try YAMLNodes(source: source, file: file, limit: Self.sizeLimit, what: "an experiment")
+    let reader = try YAMLNodes(source: source, file: file, what: "an experiment")
+    let root = try reader.root("the experiment")
     self.init(name: "", setting: "", seeds: [1], runs: [], table: [], figures: [], claims: [])
     var (runNodes, figureNodes, claimNodes, tableNodes) = ([Node](), [Node](), [Node](), [Node]())
-    try reader.mapping(reader.root, "an experiment") { key, keyNode, value in
+    try reader.mapping(root, "an experiment") { key, keyNode, value in
       switch key {
       case "name": name = try reader.word(value, key)
       case "setting": setting = try reader.word(value, key)
@@ -55,7 +47,7 @@ extension TaskExperiment {
       }
     }
     guard !runNodes.isEmpty, runNodes.count <= Self.runLimit else {
-      throw reader.error(reader.root, "an experiment has 1 to \(Self.runLimit) runs, not \(runNodes.count)")
+      throw reader.error(root, "an experiment has 1 to \(Self.runLimit) runs, not \(runNodes.count)")
     }
     for node in runNodes { runs.append(try Self.run(node, reader, recipe)) }
     guard Set(runs.map(\.name)).count == runs.count else {
@@ -83,28 +75,12 @@ extension TaskExperiment {
   private static func run(
     _ node: Node, _ reader: YAMLNodes, _ recipe: (String, [String]) throws -> TaskRecipe
   ) throws -> Run {
-    var (name, file, settings) = ("", "", [String]())
-    try reader.mapping(node, "a run") { key, keyNode, value in
-      switch key {
-      case "name": name = try reader.word(value, key)
-      case "recipe": file = try reader.word(value, key)
-      case "set":
-        try reader.mapping(value, "'set'") { setting, keyNode, node in
-          guard setting != "seed" else {
-            throw reader.error(keyNode, "the seeds are the experiment's, not a run's")
-          }
-          settings.append("\(setting)=\(try reader.word(node, setting))")
-        }
-      default: throw reader.unknown(keyNode, key, ["name", "recipe", "set"])
+    try reader.run(node, reserved: ["@", "+", "<", ">"], recipe: recipe) { setting, keyNode, node in
+      guard setting != "seed" else {
+        throw reader.error(keyNode, "the seeds are the experiment's, not a run's")
       }
+      return try reader.word(node, setting)
     }
-    guard !name.isEmpty, !name.contains(where: { "@+<>".contains($0) }) else {
-      throw reader.error(node, "a run needs a name, without @ + < and >")
-    }
-    guard !file.isEmpty else { throw reader.error(node, "run '\(name.prefix(60))' names no recipe") }
-    var made = try recipe(file, settings)
-    made.name = name
-    return Run(name: name, recipe: made, file: file, settings: settings.sorted())
   }
 
   private func figure(_ node: Node, _ reader: YAMLNodes) throws -> Figure {
@@ -129,19 +105,11 @@ extension TaskExperiment {
         }
         lines = text
       case "runs":
-        chosen = try reader.list(value, key).map { node in
-          let run = try reader.word(node, key)
-          guard runs.contains(where: { $0.name == run }) else {
-            throw reader.error(node, "no run is named '\(run.prefix(60))'")
-          }
-          return run
-        }
+        chosen = try reader.runNames(value, among: runs.map(\.name))
       default: throw reader.unknown(keyNode, key, ["name", "title", "over", "lines", "runs"])
       }
     }
-    guard !name.isEmpty, name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }) else {
-      throw reader.error(node, "a figure needs a name of letters, digits and dashes: its file's")
-    }
+    try reader.checkFigureName(name, node)
     let axis: Figure.Axis =
       switch over {
       case "loops": .loops
@@ -154,38 +122,24 @@ extension TaskExperiment {
   }
 
   private func claim(_ node: Node, _ reader: YAMLNodes) throws -> TaskClaim {
-    var claim = TaskClaim(says: "", comparisons: [])
-    try reader.mapping(node, "a claim") { key, keyNode, value in
-      switch key {
-      case "says": claim.says = try reader.word(value, key)
-      case "that":
-        for node in try reader.list(value, key) {
-          let text = try reader.word(node, key)
-          guard let comparison = TaskClaim.Comparison(text) else {
-            throw reader.error(
-              node, "'\(text.prefix(80))' is no comparison",
-              hint: "for example: looped @ operations 4 > 0.1 + same parameters @ operations 4")
-          }
-          for term in [comparison.left, comparison.right] {
-            guard let name = term.run else { continue }
-            guard let run = runs.first(where: { $0.name == name }) else {
-              throw reader.error(node, "no run is named '\(name.prefix(60))'")
-            }
-            let names = TaskEvaluation(blank: run.recipe).values.map(\.name)
-            guard names.contains(term.value) else {
-              throw reader.error(
-                node, "'\(term.value.prefix(60))' is not measured of '\(name)'",
-                hint: "there are \(names.prefix(12).joined(separator: ", ")) …")
-            }
-          }
-          claim.comparisons.append(comparison)
+    let (says, comparisons) = try reader.claim(
+      node, example: "looped @ operations 4 > 0.1 + same parameters @ operations 4"
+    ) { text, node in
+      guard let comparison = TaskClaim.Comparison(text) else { return TaskClaim.Comparison?.none }
+      for term in [comparison.left, comparison.right] {
+        guard let name = term.run else { continue }
+        guard let run = runs.first(where: { $0.name == name }) else {
+          throw reader.error(node, "no run is named '\(name.prefix(60))'")
         }
-      default: throw reader.unknown(keyNode, key, ["says", "that"])
+        let names = TaskEvaluation(blank: run.recipe).values.map(\.name)
+        guard names.contains(term.value) else {
+          throw reader.error(
+            node, "'\(term.value.prefix(60))' is not measured of '\(name)'",
+            hint: "there are \(names.prefix(12).joined(separator: ", ")) …")
+        }
       }
+      return comparison
     }
-    guard !claim.says.isEmpty, !claim.comparisons.isEmpty else {
-      throw reader.error(node, "a claim says something, that some comparisons show")
-    }
-    return claim
+    return TaskClaim(says: says, comparisons: comparisons)
   }
 }

@@ -1,30 +1,9 @@
+import RecipeFiles
+
 /// Several networks on a synthetic task, what to compare between them, and what a paper says of it: a YAML file in
 /// Experiments/.
 public struct TaskExperiment: Equatable, Sendable {
-  /// A recipe with settings over it, under the name that figures and claims use.
-  public struct Run: Equatable, Sendable {
-    public var name: String
-    public var recipe: TaskRecipe
-    /// The recipe's file as the experiment writes it, for people.
-    public var file: String
-    /// `key=value`, sorted.
-    public var settings: [String]
-
-    /// The folder of one seed's run within that of all runs. Runs that train the same share it.
-    public func folder(seed: Int) -> String {
-      let stem = file.split(separator: "/").last.map(String.init) ?? file
-      let trained = settings.filter { !TaskRecipe.isUntrained(key: String($0.prefix { $0 != "=" })) }
-      return ([stem.hasSuffix(".yaml") ? String(stem.dropLast(5)) : stem] + trained + ["seed=\(seed)"])
-        .joined(separator: ",").replacing("/", with: "-")
-    }
-
-    /// The recipe of one seed.
-    public func recipe(seed: Int) -> TaskRecipe {
-      var recipe = recipe
-      recipe.seed = seed
-      return recipe
-    }
-  }
+  public typealias Run = ExperimentRun<TaskRecipe>
 
   /// A picture and its table.
   public struct Figure: Equatable, Sendable {
@@ -57,4 +36,16 @@ public struct TaskExperiment: Equatable, Sendable {
   public var table: [String]
   public var figures: [Figure]
   public var claims: [TaskClaim]
+}
+
+extension ExperimentRun<TaskRecipe> {
+  /// The folder of one seed's run within that of all runs.
+  public func folder(seed: Int) -> String { folder(further: ["seed=\(seed)"]) }
+
+  /// The recipe of one seed.
+  public func recipe(seed: Int) -> TaskRecipe {
+    var recipe = recipe
+    recipe.seed = seed
+    return recipe
+  }
 }

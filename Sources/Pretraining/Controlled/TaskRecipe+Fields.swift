@@ -1,4 +1,5 @@
 import Gradients
+import RecipeFiles
 
 extension TaskRecipe {
   public static var fields: [RecipeField<TaskRecipe>] {
@@ -21,14 +22,7 @@ extension TaskRecipe {
       .choice("model.ties-embeddings", "read out with the embedding", \.ties),
       .number("training.steps", "of AdamW", \.steps, 0...1_000_000_000),
       .number("training.batch", "questions of a step", \.batch, 1...65_536),
-      .number("training.rate", "peak learning rate", \.rate, 0...10),
-      .choice("training.schedule", "of the learning rate", \.schedule),
-      .number("training.warmup", "steps of rising rate", \.warmup, 0...1_000_000_000),
-      .number("training.floor", "lowest rate of the schedule", \.floor, 0...10),
-      .number("training.clipping", "longest gradient; 0: none", \.clipping, 0...1e9),
-      .number("training.decay", "AdamW's, of matrices", \.decay, 0...10),
-      .number("training.beta1", "of AdamW", \.beta1, 0...0.99999),
-      .number("training.beta2", "of AdamW", \.beta2, 0...0.99999),
+    ] + optimizerFields + [
       .number("training.loops", "T", \.loops, 1...64),
       .choice("training.objective", "the loss of the last loop, or the expected one of stage I", \.objective),
       .schedule("training.entropy-weight", "β of stage I", \.entropyWeight, 0...100),

@@ -1,11 +1,12 @@
 import Gradients
 import LanguageModel
+import RecipeFiles
 import Tensors
 
 /// A run of a controlled experiment: a network trained on the answers of a synthetic task.
 ///
 /// The same recipe and seed make the same run, bit by bit on one machine and number of threads.
-public struct TaskRecipe: RecipeFile, Equatable, Sendable {
+public struct TaskRecipe: ExperimentRecipe, OptimizedRecipe {
   public enum Kind: String, CaseIterable, Sendable {
     /// `ManoTask`.
     case mano
@@ -143,19 +144,7 @@ public struct TaskRecipe: RecipeFile, Equatable, Sendable {
       contextLength: context, ropeBase: 10_000, tiesEmbeddings: ties, hasExitGate: true)
   }
 
-  var learningRate: LearningRate {
-    LearningRate(peak: Float(rate), shape: schedule, warmup: warmup, steps: steps, floor: Float(floor))
-  }
-
-  var adam: Adam.Settings {
-    var settings = Adam.Settings()
-    (settings.beta1, settings.beta2) = (Float(beta1), Float(beta2))
-    settings.decay = Float(decay)
-    return settings
-  }
-
-  /// Whether a key leaves training as it is.
-  static func isUntrained(key: String) -> Bool {
+  public static func isUntrained(key: String) -> Bool {
     key == "name" || key == "expected" || key.hasPrefix("evaluation.") || key == "training.log-every"
       || key == "training.checkpoint-every"
   }

@@ -27,14 +27,7 @@ extension PretrainingRecipe {
       .number("training.batch", "sequences at a time", \.batch, 1...65_536),
       .number("training.sequence", "tokens of a sequence", \.sequence, 1...1_048_576),
       .number("training.accumulation", "batches per step", \.accumulation, 1...65_536),
-      .number("training.rate", "peak learning rate", \.rate, 0...10),
-      .choice("training.schedule", "of the learning rate", \.schedule),
-      .number("training.warmup", "steps of rising rate", \.warmup, 0...1_000_000_000),
-      .number("training.floor", "lowest rate of the schedule", \.floor, 0...10),
-      .number("training.clipping", "longest gradient; 0: none", \.clipping, 0...1e9),
-      .number("training.decay", "AdamW's, of matrices", \.decay, 0...10),
-      .number("training.beta1", "of AdamW", \.beta1, 0...0.99999),
-      .number("training.beta2", "of AdamW", \.beta2, 0...0.99999),
+    ] + optimizerFields + [
       .schedule("training.loops", "T; 8, 4@3000 changes at a step; 0: the model's, or 4", \.loops, 0...8),
       .schedule("training.entropy-weight", "β of stage I", \.entropyWeight, 0...100),
       .schedule(

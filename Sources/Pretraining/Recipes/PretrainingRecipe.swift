@@ -6,7 +6,7 @@ import Tensors
 /// Everything a training run of a language model is made of: what a YAML file in Recipes/ says.
 ///
 /// The same recipe, data and seed make the same run, bit by bit on one machine and number of threads.
-public struct PretrainingRecipe: RecipeFile, Equatable, Sendable {
+public struct PretrainingRecipe: OptimizedRecipe, Equatable, Sendable {
   public enum Stage: String, CaseIterable, Sendable {
     /// Stage I: all parameters, the expected loss over exits minus β · entropy.
     case model
@@ -140,17 +140,6 @@ public struct PretrainingRecipe: RecipeFile, Equatable, Sendable {
       keyValueHeads: keyValueHeads > 0 ? keyValueHeads : heads, headSize: width / heads,
       intermediateSize: inner, loops: loops(at: loops.changes.last!.step), contextLength: sequence,
       ropeBase: ropeBase(at: ropeBase.changes.last!.step), tiesEmbeddings: ties, hasExitGate: family == .ouro)
-  }
-
-  var learningRate: LearningRate {
-    LearningRate(peak: Float(rate), shape: schedule, warmup: warmup, steps: steps, floor: Float(floor))
-  }
-
-  var adam: Adam.Settings {
-    var settings = Adam.Settings()
-    (settings.beta1, settings.beta2) = (Float(beta1), Float(beta2))
-    settings.decay = Float(decay)
-    return settings
   }
 
   var gateObjective: GateObjective {
