@@ -16,6 +16,7 @@ import UnixSignals
 public final class ModelServer: Sendable {
   public let settings: ServerSettings
   let metrics = ServerMetrics()
+  let routes = RouteTable()
   let worker: InferenceWorker
   let logger: Logger
   private let state = ServerState()

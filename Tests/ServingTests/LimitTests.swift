@@ -107,6 +107,8 @@ struct LimitTests {
       let method = try await client.request("DELETE", "/v1/models")
       #expect(method.status == 405)
       #expect(method.headers["allow"] == "GET")
+      let run = try await client.get("/looped/programs/run")
+      #expect(run.status == 405 && run.headers["allow"] == "POST")
       #expect(try await client.exchange(Data("no http at all\r\n\r\n".utf8)).status == 400)
       #expect(try await client.get("/health").status == 200)
     }

@@ -7,12 +7,8 @@ final class WindowScorer {
   private let loops: Int
   private let policies: [ExitPolicy]
   private var gates: [[Float]] = []
-  /// [policy][position].
-  private var trackers: [[ExitTracker]] = []
-  private var hasLeft: [[Bool]] = []
-  /// [policy], Σ p_t · state_t, [positions, hidden]; of weighted policies alone.
-  private var mixtures: [Tensor?] = []
-  private var before: Tensor?
+  /// [policy].
+  private var selections: [ExitSelection] = []
 
   /// Rows that are read out at once: bounds the memory of logits.
   private static let readoutRows = 64
@@ -27,45 +23,28 @@ final class WindowScorer {
     _ loop: Int, _ states: UnsafePointer<Float>, targets: ArraySlice<TokenID>,
     into result: inout Perplexity.Result
   ) {
-    let (hidden, count) = (executor.model.configuration.hiddenSize, targets.count)
+    let count = targets.count
     if loop == 0 { begin(count) }
     let losses = losses(states, targets)
     for loss in losses { result.loops[loop].add(loss) }
     let loopGates = executor.model.gate == nil ? nil : executor.exitLogits(states, rows: count)
     if let loopGates { addExits(loopGates, loop, &result) }
-    for (number, policy) in policies.enumerated() where loop < trackers[number][0].limit {
-      for row in 0..<count where !hasLeft[number][row] {
-        let state = states + row * hidden
-        let leaves = trackers[number][row].finishLoop(gate: loopGates?[row]) {
-          distance(state, before!.pointer + row * hidden, count: hidden)
-        }
-        hasLeft[number][row] = leaves
-        if let mixture = mixtures[number] {
-          let weight = trackers[number][row].weight
-          for i in 0..<hidden { mixture.pointer[row * hidden + i] += weight * state[i] }
-        } else if leaves {
-          result.policies[number].score.add(losses[row])
-        }
-        if leaves { result.policies[number].loops += loop + 1 }
+    for (number, policy) in policies.enumerated() where loop < selections[number].limit {
+      selections[number].finishLoop(states, gates: loopGates) { row in
+        if policy.rule != .weighted { result.policies[number].score.add(losses[row]) }
+        result.policies[number].loops += loop + 1
       }
-      if let mixture = mixtures[number], loop + 1 == policy.limit(executor.model.configuration) {
-        for loss in self.losses(mixture.pointer, targets) { result.policies[number].score.add(loss) }
+      if policy.rule == .weighted, loop + 1 == selections[number].limit {
+        for loss in self.losses(selections[number].chosen.pointer, targets) {
+          result.policies[number].score.add(loss)
+        }
       }
     }
-    before?.pointer.update(from: states, count: count * hidden)
   }
 
   private func begin(_ count: Int) {
     let configuration = executor.model.configuration
-    trackers = policies.map {
-      [ExitTracker](repeating: ExitTracker($0, configuration: configuration), count: count)
-    }
-    hasLeft = policies.map { _ in [Bool](repeating: false, count: count) }
-    mixtures = policies.map { $0.rule == .weighted ? Tensor(zeros: [count, configuration.hiddenSize]) : nil }
-    let asksChange = policies.contains {
-      if case .stateChange = $0.rule { true } else { false }
-    }
-    before = asksChange ? Tensor(zeros: [count, configuration.hiddenSize]) : nil
+    selections = policies.map { ExitSelection($0, configuration: configuration, positions: count) }
     gates = []
   }
 

@@ -39,31 +39,14 @@ final class PromptScorer {
     let first = cache.count
     let end = min(first + (isShared ? Self.sharedChunk : Self.chunk), prompt.count - 1)
     guard first < end else { return true }
-    let configuration = executor.model.configuration
-    let hidden = configuration.hiddenSize
-    let policy = generation.request.settings.exit
-    var trackers = [ExitTracker](
-      repeating: ExitTracker(policy, configuration: configuration), count: end - first)
-    var hasLeft = [Bool](repeating: false, count: end - first)
-    let chosen = Tensor(zeros: [end - first, hidden])
-    let before = Tensor(zeros: [end - first, hidden])
+    var selection = ExitSelection(
+      generation.request.settings.exit, configuration: executor.model.configuration, positions: end - first)
     try executor.prefill(prompt[first..<end], into: cache, loops: limit, chunk: Self.chunk) { _, _, states in
-      for row in 0..<end - first where !hasLeft[row] {
-        let state = states + row * hidden
-        let (place, old) = (chosen.pointer + row * hidden, before.pointer + row * hidden)
-        let gate = executor.model.gate.map { _ in executor.exitLogit(state) }
-        hasLeft[row] = trackers[row].finishLoop(gate: gate) {
-          (0..<hidden).reduce(Float(0)) { $0 + (state[$1] - old[$1]) * (state[$1] - old[$1]) }.squareRoot()
-        }
-        if policy.rule == .weighted {
-          for i in 0..<hidden { place[i] += trackers[row].weight * state[i] }
-        } else if hasLeft[row] {
-          place.update(from: state, count: hidden)
-        }
-        old.update(from: state, count: hidden)
-      }
+      let gates =
+        executor.model.gate == nil ? nil : executor.exitLogits(states, rows: end - first)
+      selection.finishLoop(states, gates: gates)
     }
-    readOut(chosen, targets: prompt[first + 1..<end + 1], loops: trackers.map(\.loops))
+    readOut(selection.chosen, targets: prompt[first + 1..<end + 1], loops: selection.loops)
     return end == prompt.count - 1
   }
 

@@ -10,7 +10,7 @@ extension ModelServer {
   func addMiddleware(to router: Router<ServingContext>) {
     router.add(middleware: AnswerMiddleware(server: self))
     router.add(middleware: OriginMiddleware(settings: settings))
-    router.add(middleware: KeyMiddleware(keys: settings.keys))
+    router.add(middleware: KeyMiddleware(keys: settings.keys, routes: routes))
   }
 }
 
@@ -31,7 +31,7 @@ struct AnswerMiddleware: RouterMiddleware {
         server.logger.error("error", metadata: ["path": "\(place(context))", "error": "\(error)"])
       }
       response = shaped.response
-      if shaped.status == .methodNotAllowed, let methods = ModelServer.methods[request.uri.path] {
+      if shaped.status == .methodNotAllowed, let methods = server.routes[request.uri.path] {
         response.headers[.allow] = methods.map(\.rawValue).joined(separator: ", ")
       }
       // The rest of a body that was not read is not worth reading.
@@ -54,7 +54,7 @@ struct AnswerMiddleware: RouterMiddleware {
         .contentTooLarge, "the body has more than \(ServingContext.maximumBody) bytes",
         type: "invalid_request_error")
     case let error as HTTPError where error.status == .notFound:
-      if ModelServer.methods[request.uri.path] != nil {
+      if server.routes[request.uri.path] != nil {
         return ServingError(
           .methodNotAllowed, "\(request.method.rawValue) is not a method of this path",
           type: "invalid_request_error")
@@ -149,6 +149,7 @@ struct KeyMiddleware: RouterMiddleware {
   typealias Context = ServingContext
 
   let keys: [String]
+  let routes: RouteTable
 
   func handle(
     _ request: Request, context: ServingContext, next: (Request, ServingContext) async throws -> Response
@@ -175,7 +176,8 @@ struct KeyMiddleware: RouterMiddleware {
     let path = request.uri.path
     if request.method == .options || path == "/health" || path == "/v1/health" { return true }
     guard request.method == .get || request.method == .head else { return false }
-    return !path.hasPrefix("/v1") && !path.hasPrefix("/looped/") && ModelServer.methods[path] == nil
+    if PageAsset.all.contains(where: { path == "/" + $0.path }) { return true }
+    return !path.hasPrefix("/v1") && !path.hasPrefix("/looped/") && routes[path] == nil
   }
 
   /// Takes the same time wherever two texts differ.

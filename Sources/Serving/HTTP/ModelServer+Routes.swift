@@ -4,14 +4,6 @@ import LanguageModel
 import Tokenization
 
 extension ModelServer {
-  /// The paths of the model's routes and their methods, for those who ask with another one.
-  static let methods: [String: [HTTPRequest.Method]] = [
-    "/health": [.get], "/v1/health": [.get], "/v1/models": [.get], "/models": [.get], "/metrics": [.get],
-    "/openapi.json": [.get], "/tokenizer_info": [.get], "/v1/completions": [.post], "/completions": [.post],
-    "/v1/chat/completions": [.post], "/chat/completions": [.post], "/tokenize": [.post],
-    "/detokenize": [.post], "/apply-template": [.post],
-  ]
-
   func addModelRoutes(to router: Router<ServingContext>) {
     for path in ["/health", "/v1/health"] {
       router.get(RouterPath(path)) { [self] _, _ in

@@ -130,7 +130,7 @@ struct TracedToken: Encodable {
     probabilities = token.exitProbabilities
     predictions = token.predictions.map {
       $0.map {
-        Prediction(id: $0.token, text: model.piece($0.token), probability: exponential($0.logProbability))
+        Prediction(id: $0.token, text: model.piece($0.token), probability: exp($0.logProbability))
       }
     }
   }
@@ -210,5 +210,3 @@ struct CompletionLogProbabilities: Encodable {
 
 /// JSON has no infinity; OpenAI's stand-in for it.
 private func finite(_ value: Float) -> Float { value.isFinite ? value : -9999 }
-
-private func exponential(_ value: Float) -> Float { exp(value) }
