@@ -5,7 +5,7 @@ import LanguageModel
 import Tokenization
 
 extension ServingError {
-  /// What the engine says to a request, in a client's terms.
+  /// What the engine, or a network of the page, says to a request, in a client's terms.
   init(inference error: any Error) {
     switch error {
     case let error as ServingError: self = error
@@ -18,6 +18,12 @@ extension ServingError {
     case let error as RequestMemoryError: self = .invalid(error.description, parameter: "max_tokens")
     case let error as TemplateError:
       self = .invalid("the chat template refuses the messages: \(error.description)", parameter: "messages")
+    case let error as PageRequestError:
+      self = .invalid(error.message, parameter: error.field)
+      (hint, line, column) = (error.hint, error.line, error.column)
+    case is PageBusy:
+      self = ServingError(
+        .tooManyRequests, "too many runs are waiting; try again in a moment", type: "rate_limit_error")
     default: self = .unexpected
     }
   }
@@ -79,7 +85,7 @@ extension ServingError {
 
   /// As the client gets it.
   var response: Response {
-    var headers: HTTPFields = [.contentType: "application/json"]
+    var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
     if let retryAfter { headers[.retryAfter] = "\(retryAfter)" }
     if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
     return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: json)))
@@ -96,12 +102,16 @@ struct ErrorBody: Encodable {
     var type: String
     @Nullable var code: ErrorCode? = nil
     @Nullable var param: String? = nil
+    var hint: String?
+    var line: Int?
+    var column: Int?
   }
   var error: Detail
 
   init(_ error: ServingError) {
     self.error = Detail(
-      message: error.message, type: error.type, code: error.code.map(ErrorCode.init), param: error.parameter)
+      message: error.message, type: error.type, code: error.code.map(ErrorCode.init), param: error.parameter,
+      hint: error.hint, line: error.line, column: error.column)
   }
 }
 

@@ -16,6 +16,10 @@ public struct ServingError: Error, Sendable, CustomStringConvertible {
   public var parameter: String?
   /// Seconds after which another try makes sense.
   public var retryAfter: Int?
+  /// A remedy, and where in a text of the request the fault is, counted from 1.
+  public var hint: String?
+  public var line: Int?
+  public var column: Int?
 
   public init(
     _ status: HTTPResponse.Status, _ message: String, type: String, code: String? = nil,

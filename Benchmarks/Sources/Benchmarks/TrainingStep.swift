@@ -95,15 +95,8 @@ struct TrainingStep {
   static func printMemory(of name: String) throws {
     guard let setting = Setting(rawValue: name) else { return }
     let step = TrainingStep(setting)
-    let before = residentPeak()
+    let before = ProcessMemory.peak
     for _ in 0..<2 { try step.run() }
-    print("{\"peak_bytes\": \(residentPeak()), \"step_bytes\": \(residentPeak() - before)}")
-  }
-
-  private static func residentPeak() -> Int {
-    var usage = rusage()
-    // RUSAGE_SELF, whose type differs between systems.
-    getrusage(0, &usage)
-    return usage.ru_maxrss << 10
+    print("{\"peak_bytes\": \(ProcessMemory.peak), \"step_bytes\": \(ProcessMemory.peak - before)}")
   }
 }

@@ -15,18 +15,6 @@ struct GenerationReport {
     self.pool = pool
   }
 
-  /// The most memory the process has held, in bytes.
-  static var peakMemory: Int {
-    var usage = rusage()
-    #if canImport(Darwin)
-      getrusage(RUSAGE_SELF, &usage)
-      return usage.ru_maxrss
-    #else
-      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-      return usage.ru_maxrss * 1024
-    #endif
-  }
-
   var footer: String {
     let s = result.statistics
     var lines = [
@@ -35,7 +23,7 @@ struct GenerationReport {
         + (s.cachedTokens > 0 ? " (\(s.cachedTokens) from the cache)" : "")
         + String(format: ", %.3f tokens-per-sec", s.promptTokensPerSecond),
       "Generation: \(s.generatedTokens) tokens" + String(format: ", %.3f tokens-per-sec", s.tokensPerSecond),
-      String(format: "Peak memory: %.3f GB", Double(Self.peakMemory) / 1e9),
+      String(format: "Peak memory: %.3f GB", Double(ProcessMemory.peak) / 1e9),
     ]
     if loaded.model.configuration.loops > 1 || s.meanLoops > 1 {
       lines.append(
@@ -96,7 +84,7 @@ struct GenerationReport {
       (promptTokens, cachedTokens, passes) = (s.promptTokens, s.cachedTokens, s.passes)
       (promptTokensPerSecond, tokensPerSecond) = (s.promptTokensPerSecond, s.tokensPerSecond)
       (meanLoops, passesPerToken) = (s.meanLoops, s.passesPerToken)
-      (cacheBytes, peakMemoryBytes) = (s.cacheBytes, GenerationReport.peakMemory)
+      (cacheBytes, peakMemoryBytes) = (s.cacheBytes, ProcessMemory.peak)
     }
   }
 }

@@ -21,22 +21,22 @@ extension ModelServer {
       router.get(RouterPath("/" + asset.path)) { _, _ in response.response }
     }
     let service = PageService()
-    router.get("/looped/examples") { _, _ in await service.answer { try PageExamples($0, $1) } }
+    router.get("/looped/examples") { _, _ in try await service.answer { try PageExamples($0, $1) } }
     router.post("/looped/programs/run") { [self] request, _ in
       let question = try await read(ProgramRequest.self, from: request)
-      return await service.answer { _, limits in try question.run(limits) }
+      return try await service.answer { _, limits in try question.run(limits) }
     }
     router.post("/looped/graphs/run") { [self] request, _ in
       let question = try await read(GraphRequest.self, from: request)
-      return await service.answer { _, limits in try question.run(limits) }
+      return try await service.answer { _, limits in try question.run(limits) }
     }
     router.post("/looped/graphs/read") { [self] request, _ in
       let question = try await read(GraphFileRequest.self, from: request)
-      return await service.answer { _, limits in try question.read(limits) }
+      return try await service.answer { _, limits in try question.read(limits) }
     }
     router.post("/looped/in-context/fit") { [self] request, _ in
       let question = try await read(LearnerRequest.self, from: request)
-      return await service.answer { learner, limits in try learner.fit(question, limits) }
+      return try await service.answer { learner, limits in try learner.fit(question, limits) }
     }
   }
 
@@ -48,7 +48,7 @@ extension ModelServer {
   }
 }
 
-/// Answers what the views ask, or says why not.
+/// Answers what the views ask.
 struct PageService: Sendable {
   let limits = PageLimits()
   private let work = PageWork()
@@ -56,14 +56,10 @@ struct PageService: Sendable {
 
   func answer<Answer: Encodable & Sendable>(
     _ make: @escaping @Sendable (PageLearner, PageLimits) throws -> Answer
-  ) async -> Response {
-    do {
-      let (learner, limits) = (learner, limits)
-      let bytes = try await work.run { try PageAnswer.encode(make(learner.loaded(), limits)) }
-      return PageAnswer(bytes, type: "application/json").response
-    } catch {
-      return PageAnswer(error).response
-    }
+  ) async throws -> Response {
+    let (learner, limits) = (learner, limits)
+    let bytes = try await work.run { try PageAnswer.encode(make(learner.loaded(), limits)) }
+    return PageAnswer(bytes, type: "application/json").response
   }
 }
 
@@ -84,7 +80,6 @@ private final class LazyLearner: @unchecked Sendable {
 
 /// Bytes with their headers.
 struct PageAnswer: Sendable {
-  var status = HTTPResponse.Status.ok
   var bytes: [UInt8]
   var headers: HTTPFields
 
@@ -101,37 +96,6 @@ struct PageAnswer: Sendable {
     }
   }
 
-  /// The shape of every error of this server, and for the page a hint and a place in the text.
-  init(_ error: any Error) {
-    struct Body: Encodable {
-      struct Fault: Encodable {
-        var message: String
-        var type: String
-        var code: String?
-        var param: String?
-        var hint: String?
-        var line: Int?
-        var column: Int?
-      }
-      var error: Fault
-    }
-    var fault = Body.Fault(message: "", type: "invalid_request_error")
-    var status = HTTPResponse.Status.badRequest
-    switch error {
-    case let refusal as PageRequestError:
-      (fault.message, fault.param, fault.hint) = (refusal.message, refusal.field, refusal.hint)
-      (fault.line, fault.column) = (refusal.line, refusal.column)
-    case is PageBusy:
-      (status, fault.type) = (.tooManyRequests, "rate_limit_error")
-      fault.message = "too many runs are waiting; try again in a moment"
-    default:
-      // What went wrong inside is no business of the client's.
-      (status, fault.type, fault.message) = (.internalServerError, "server_error", "the run failed")
-    }
-    self.init((try? Self.encode(Body(error: fault))) ?? [], type: "application/json")
-    self.status = status
-  }
-
   static func encode(_ value: some Encodable) throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes
@@ -139,6 +103,6 @@ struct PageAnswer: Sendable {
   }
 
   var response: Response {
-    Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
   }
 }
