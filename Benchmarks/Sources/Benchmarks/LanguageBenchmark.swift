@@ -98,7 +98,7 @@ struct LanguageBenchmark {
       func add(_ name: String, _ seconds: Double) {
         if repetition > 0 { values[name, default: []].append(seconds) }
       }
-      let memoryRate = (0..<3).map { _ in memory.measure() }.max() ?? 0
+      let memoryRate = (0..<3).map { _ in memory.measure(bytes: 512 << 20) }.max() ?? 0
       let productRate = ProductRate.measure(
         Self.promptLength, 5632, 2048, repeats: 3, inBFloat16: BFloat16Product.isFast)
       let seconds = try decode(executor)
