@@ -1,6 +1,7 @@
 """What all conformance tests share: the command, and the programs that come with it."""
 
 import json
+import os
 import pathlib
 import subprocess
 
@@ -18,9 +19,10 @@ READING = "-1 15 3  -1 15 6  15 -1 9  -1 -1 12  16 16 -1  0 0\n"
 ENDLESS = "-1 9 3  9 -1 6  9 9 0  0\n"
 
 
-def looped(*arguments, input=b"", status=0):
-    """Runs the command; returns what it printed, as bytes."""
-    result = subprocess.run([BINARY, *map(str, arguments)], input=input, capture_output=True)
+def looped(*arguments, input=b"", status=0, variables={}):
+    """Runs the command, with further environment variables; returns what it printed, as bytes."""
+    environment = os.environ | variables
+    result = subprocess.run([BINARY, *map(str, arguments)], input=input, capture_output=True, env=environment)
     assert result.returncode == status, (result.stdout + result.stderr).decode()
     return result.stdout if status == 0 else result.stderr
 

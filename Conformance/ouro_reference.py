@@ -109,9 +109,10 @@ def silu(x):
 
 
 class Reference:
-    """A model read from a directory, in float64."""
+    """A model read from a directory, in float64; `rounds` rounds what every matrix is given to bf16."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, rounds=False):
+        self.rounds = rounds
         self.config = json.loads((folder / "config.json").read_text())
         self.weights = {}
         for file in sorted(folder.glob("*.safetensors")):
@@ -124,6 +125,9 @@ class Reference:
     def layer(self, i, part):
         return self.weights[f"model.layers.{i}.{part}.weight"]
 
+    def times(self, x, matrix):
+        return (x.astype(ml_dtypes.bfloat16).astype(np.float64) if self.rounds else x) @ matrix.T
+
     def turned(self, x):
         """Rotary embedding of [tokens, heads, size]: the halves of a head are the two coordinates of its planes."""
         half = self.size // 2
@@ -135,7 +139,7 @@ class Reference:
 
     def attention(self, i, x):
         tokens = len(x)
-        q, k, v = ((x @ self.layer(i, f"self_attn.{n}_proj").T).reshape(tokens, -1, self.size) for n in "qkv")
+        q, k, v = (self.times(x, self.layer(i, f"self_attn.{n}_proj")).reshape(tokens, -1, self.size) for n in "qkv")
         q, k = self.turned(q), self.turned(k)
         share = q.shape[1] // k.shape[1]
         k, v = np.repeat(k, share, 1), np.repeat(v, share, 1)
@@ -143,11 +147,12 @@ class Reference:
         scores = np.where(np.tri(tokens, dtype=bool), scores, -np.inf)
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         scores /= scores.sum(-1, keepdims=True)
-        return np.einsum("hij,jhd->ihd", scores, v).reshape(tokens, -1) @ self.layer(i, "self_attn.o_proj").T
+        attended = np.einsum("hij,jhd->ihd", scores, v).reshape(tokens, -1)
+        return self.times(attended, self.layer(i, "self_attn.o_proj"))
 
     def mlp(self, i, x):
-        gate, up = (x @ self.layer(i, f"mlp.{n}_proj").T for n in ("gate", "up"))
-        return (silu(gate) * up) @ self.layer(i, "mlp.down_proj").T
+        gate, up = (self.times(x, self.layer(i, f"mlp.{n}_proj")) for n in ("gate", "up"))
+        return self.times(silu(gate) * up, self.layer(i, "mlp.down_proj"))
 
     def block(self, i, h):
         epsilon = self.config["rms_norm_eps"]
@@ -170,7 +175,7 @@ class Reference:
         readout = weights.get("lm_head.weight", weights["model.embed_tokens.weight"])
         gate = weights.get("model.early_exit_gate.weight")
         gates = None if gate is None else states @ gate[0] + weights["model.early_exit_gate.bias"][0]
-        return states, states @ readout.T, gates
+        return states, self.times(states, readout), gates
 
 
 def exit_probabilities(gates):
