@@ -19,6 +19,7 @@ let package = Package(
         .product(name: "Pretraining", package: "looped"),
         .product(name: "Reporting", package: "looped"),
         .product(name: "Tensors", package: "looped"),
+        .product(name: "Tokenization", package: "looped"),
       ])
   ],
   swiftLanguageModes: [.v6]

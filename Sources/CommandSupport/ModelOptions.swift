@@ -52,6 +52,14 @@ public struct ModelOptions: ParsableArguments, Sendable {
   /// - Throws: `ModelFileError` and what the parts of a model throw.
   public func load(pool: WorkerPool) throws -> LoadedModel { try load(path: path, pool: pool) }
 
+  /// Opens the model, and says how many seconds that took.
+  /// - Throws: as `load(pool:)`.
+  public func timedLoad(pool: WorkerPool) throws -> (LoadedModel, seconds: Double) {
+    let start = ContinuousClock.now
+    let loaded = try load(pool: pool)
+    return (loaded, (ContinuousClock.now - start) / .seconds(1))
+  }
+
   /// Opens the model that lies at a path found before.
   /// - Throws: as `load(pool:)`.
   public func load(path: String, pool: WorkerPool) throws -> LoadedModel {

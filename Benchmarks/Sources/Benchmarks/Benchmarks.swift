@@ -55,6 +55,23 @@ enum Benchmarks {
       try result.write(to: folder, markdown: TrainingBenchmark.markdown(result), charts: [:])
       print(TrainingBenchmark.markdown(result))
     }
+    if wants("files") {
+      print("files")
+      let result = try FilesBenchmark(
+        repetitions: isQuick ? 1 : 5, configuration: .ouro(layers: isQuick ? 2 : 24),
+        tokenizer: Command.smolLM2()
+      ).run()
+      try result.write(to: folder, markdown: FilesBenchmark.markdown(result), charts: [:])
+      print(FilesBenchmark.markdown(result))
+    }
+    if wants("tokenizer") {
+      print("tokenizer")
+      let result = try TokenizerBenchmark(
+        repetitions: isQuick ? 1 : 5, python: python, model: Command.smolLM2()
+      ).run()
+      try result.write(to: folder, markdown: TokenizerBenchmark.markdown(result), charts: [:])
+      print(TokenizerBenchmark.markdown(result))
+    }
     print("results are in \(folder.path)")
   }
 }

@@ -29,7 +29,7 @@ struct ChatCommand: ParsableCommand {
 
   func run() throws {
     let pool = model.pool
-    let loaded = try model.load(pool: pool)
+    let (loaded, loadSeconds) = try model.timedLoad(pool: pool)
     var session = ChatSession(
       conversation: try Conversation(loaded, model: model, loop: loop, pool: pool),
       template: try loaded.chatTemplate() ?? .chatML, system: systemPrompt, loops: model.loops,
@@ -58,7 +58,7 @@ struct ChatCommand: ParsableCommand {
           session.finish(result.text)
           try Output.write("\n")
           if verbose {
-            let report = GenerationReport(result, loaded: loaded, pool: pool)
+            let report = GenerationReport(result, loaded: loaded, pool: pool, loadSeconds: loadSeconds)
             FileHandle.standardError.write(Data(report.footer.utf8))
           }
         }

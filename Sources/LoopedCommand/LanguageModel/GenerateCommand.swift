@@ -42,7 +42,7 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     let pool = model.pool
-    let loaded = try model.load(pool: pool)
+    let (loaded, loadSeconds) = try model.timedLoad(pool: pool)
     let conversation = try Conversation(loaded, model: model, loop: loop, pool: pool)
     let tokens = try promptTokens(loaded)
     if let promptCacheFile { try conversation.restore(promptCacheFile) }
@@ -54,11 +54,12 @@ struct GenerateCommand: ParsableCommand {
       if !json { try Output.write(text) }
     }
     if let promptCacheFile { try conversation.save(promptCacheFile, prompt: tokens) }
+    let report = GenerationReport(result, loaded: loaded, pool: pool, loadSeconds: loadSeconds)
     if json {
-      print(try GenerationReport(result, loaded: loaded, pool: pool).json)
+      print(try report.json)
     } else {
       try Output.write("\n")
-      FileHandle.standardError.write(Data(GenerationReport(result, loaded: loaded, pool: pool).footer.utf8))
+      FileHandle.standardError.write(Data(report.footer.utf8))
     }
   }
 

@@ -8,11 +8,14 @@ struct GenerationReport {
   let result: Conversation.Answer
   let loaded: LoadedModel
   let pool: WorkerPool
+  /// From the command's request for the model until it could compute.
+  let loadSeconds: Double
 
-  init(_ result: Conversation.Answer, loaded: LoadedModel, pool: WorkerPool) {
+  init(_ result: Conversation.Answer, loaded: LoadedModel, pool: WorkerPool, loadSeconds: Double) {
     self.result = result
     self.loaded = loaded
     self.pool = pool
+    self.loadSeconds = loadSeconds
   }
 
   var footer: String {
@@ -23,7 +26,8 @@ struct GenerationReport {
         + (s.cachedTokens > 0 ? " (\(s.cachedTokens) from the cache)" : "")
         + String(format: ", %.3f tokens-per-sec", s.promptTokensPerSecond),
       "Generation: \(s.generatedTokens) tokens" + String(format: ", %.3f tokens-per-sec", s.tokensPerSecond),
-      String(format: "Peak memory: %.3f GB", Double(ProcessMemory.peak) / 1e9),
+      String(
+        format: "Peak memory: %.3f GB; loaded in %.3f s", Double(ProcessMemory.peak) / 1e9, loadSeconds),
     ]
     if loaded.model.configuration.loops > 1 || s.meanLoops > 1 {
       lines.append(
@@ -62,7 +66,7 @@ struct GenerationReport {
     let finishReason: String
     let tokens: [Token]
     let promptTokens, cachedTokens, passes: Int
-    let promptTokensPerSecond, tokensPerSecond, meanLoops, passesPerToken: Double
+    let promptTokensPerSecond, tokensPerSecond, meanLoops, passesPerToken, loadSeconds: Double
     let cacheBytes, peakMemoryBytes: Int
 
     init(_ report: GenerationReport) {
@@ -84,6 +88,7 @@ struct GenerationReport {
       (promptTokens, cachedTokens, passes) = (s.promptTokens, s.cachedTokens, s.passes)
       (promptTokensPerSecond, tokensPerSecond) = (s.promptTokensPerSecond, s.tokensPerSecond)
       (meanLoops, passesPerToken) = (s.meanLoops, s.passesPerToken)
+      loadSeconds = report.loadSeconds
       (cacheBytes, peakMemoryBytes) = (s.cacheBytes, ProcessMemory.peak)
     }
   }
