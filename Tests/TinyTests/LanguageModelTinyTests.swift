@@ -32,6 +32,19 @@ import Testing
     }
   }
 
+  @Test func chatsReadOnlyWhatIsNew() throws {
+    let lines = "And the king said\nAnd the people answered\n"
+    let options = ["chat", "--temp", "0", "--max-tokens", "12", "--verbose"]
+    let plain = try LoopedBinary.run(options, input: lines)
+    let wavefront = try LoopedBinary.run(options + ["--wavefront"], input: lines)
+    #expect(plain.status == 0 && wavefront.status == 0, "\(plain.errors)\(wavefront.errors)")
+    #expect(plain.output == wavefront.output && plain.output.count > 20)
+    for errors in [plain.errors, wavefront.errors] {
+      // "Prompt: 63 tokens (40 from the cache), …": of the second question alone.
+      #expect(errors.components(separatedBy: "from the cache").count == 2, "\(errors)")
+    }
+  }
+
   @Test func exitsSaveLoops() throws {
     let all = try generate(["--temp", "0"])
     let one = try generate(["--temp", "0", "--loops", "1"])

@@ -19,14 +19,21 @@ final class Conversation {
   private var cache: KVCache
   /// The tokens whose keys and values the cache holds.
   private(set) var history: [TokenID] = []
+  private let emptyCache: () -> KVCache
+  /// Drafts, and remembers from answer to answer how often they are right.
+  private lazy var engine = InferenceEngine(
+    executor, settings: InferenceEngine.Settings(memoryLimit: .max), tokenBytes: loaded.tokenizer.bytes(of:))
 
   init(_ loaded: LoadedModel, model: ModelOptions, loop: LoopOptions, pool: WorkerPool) throws {
     self.loaded = loaded
     let configuration = loaded.model.configuration
     executor = LoopExecutor(loaded.model, pool: pool)
-    cache = KVCache(
-      configuration, loops: model.loops ?? configuration.loops, format: loop.format,
-      sharing: loop.kvSharing, contextLimit: model.contextSize)
+    let (loops, format, sharing) = (model.loops ?? configuration.loops, loop.format, loop.kvSharing)
+    let contextLimit = model.contextSize
+    emptyCache = {
+      KVCache(configuration, loops: loops, format: format, sharing: sharing, contextLimit: contextLimit)
+    }
+    cache = emptyCache()
   }
 
   /// Answers a prompt. As much of it as the cache already holds is not computed again.
@@ -34,13 +41,13 @@ final class Conversation {
   func answer(
     _ prompt: [TokenID], settings: GenerationSettings, drafts: DraftSettings, emit: (String) throws -> Void
   ) throws -> Answer {
-    if drafts.mode != .off {
-      return try draftedAnswer(prompt, settings: settings, drafts: drafts, emit: emit)
-    }
     // At least one token must be run to have something to read out.
     let kept = min(zip(history, prompt).prefix { $0 == $1 }.count, prompt.count - 1, cache.count)
     if kept < cache.count { cache.truncate(to: max(kept, 0)) }
     history = Array(prompt.prefix(cache.count))
+    if drafts.mode != .off {
+      return try draftedAnswer(prompt, settings: settings, drafts: drafts, emit: emit)
+    }
     let generator = try Generator(
       executor, cache: cache, prompt: Array(prompt.dropFirst(cache.count)), settings: settings,
       history: history,
@@ -87,15 +94,17 @@ final class Conversation {
       cache, tokens: Array(prompt.prefix(cache.count)), fingerprint: loaded.model.fingerprint(), to: path)
   }
 
-  /// The same answer from the engine that drafts; it reads the whole prompt.
+  /// The same answer from the engine that drafts.
   private func draftedAnswer(
     _ prompt: [TokenID], settings: GenerationSettings, drafts: DraftSettings, emit: (String) throws -> Void
   ) throws -> Answer {
-    let engine = InferenceEngine(executor, tokenBytes: loaded.tokenizer.bytes(of:))
     let id = try engine.submit(
       InferenceRequest(
         prompt: prompt, settings: settings, cacheFormat: cache.layout.format, sharing: cache.sharing,
-        drafts: drafts))
+        drafts: drafts, keepsCache: true),
+      cache: cache)
+    // The engine owns the cache until the answer has ended; it gives none back if the prompt was not read to its end.
+    defer { (cache, history) = engine.takeCache(of: id) ?? (emptyCache(), []) }
     var answer = Answer(
       text: "", tokens: [], finishReason: .cancelled, statistics: GenerationStatistics(), acceptance: nil)
     func take(_ event: InferenceEvent) throws {
