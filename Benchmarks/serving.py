@@ -6,13 +6,17 @@ Needs nothing but Python. Starts the server itself, on this machine, and stops i
     Benchmarks/serving.py load    .build/release/looped-serve --random 135m --weights int8
     Benchmarks/serving.py hostile .build/release/looped-serve --random 135m --loops 1
     Benchmarks/serving.py kill    .build/release/looped-serve --random 135m
+    Benchmarks/serving.py report  .build/release/looped-serve
 
-Prints one JSON object.
+Prints one JSON object. `report` does it all as the README claims it, some twenty minutes, and writes results/serving.json
+and serving.md: the shipped model under 64 streams for five minutes, hostile requests, kills; one stream and eight of the
+1.4B shape.
 """
 import argparse
 import asyncio
 import json
 import os
+import pathlib
 import random
 import re
 import signal
@@ -97,12 +101,18 @@ def quantile(values, share):
     return values[min(int(share * len(values)), len(values) - 1)] if values else None
 
 
-async def load(server, options):
+async def throughput(server, options):
+    """Tokens per second of one stream and of eight, in turns, so that what else the machine does strikes both."""
     rates = {1: [], 8: []}
-    # Alternating, so that what else the machine does strikes both.
     for _ in range(options.trials):
         for streams in rates:
             rates[streams].append(await together(server.port, streams, options.tokens))
+    ratios = [eight / one for one, eight in zip(rates[1], rates[8])]
+    medians = {streams: quantile(values, 0.5) for streams, values in rates.items()}
+    return {"tokens_per_second": medians, "ratio_8_to_1": medians[8] / medians[1], "ratios": [min(ratios), max(ratios)]}
+
+
+async def load(server, options):
     firsts, errors, total, memory = [], [], 0, []
     end = time.monotonic() + options.seconds
 
@@ -124,14 +134,12 @@ async def load(server, options):
     start = time.monotonic()
     await asyncio.gather(watch(), *(client() for _ in range(options.streams)))
     third = len(memory) // 3
-    medians = {streams: quantile(values, 0.5) for streams, values in rates.items()}
     return {
-        "tokens_per_second": medians,
-        "ratio_8_to_1": medians[8] / medians[1],
         "streams": options.streams,
         "seconds": time.monotonic() - start,
         "answers": len(firsts),
-        "errors": errors[:5],
+        "errors": len(errors),
+        "first_errors": errors[:5],
         "loaded_tokens_per_second": total / (time.monotonic() - start),
         "first_token_p50": quantile(firsts, 0.5),
         "first_token_p99": quantile(firsts, 0.99),
@@ -214,7 +222,8 @@ async def hostile(server, options):
             break
     first, count = await stream(server.port, "still there", 3)
     return {
-        "requests": options.count, "statuses": statuses, "without_shape": shapeless[:10], "lost": lost[:10],
+        "requests": options.count, "statuses": statuses, "without_shape": len(shapeless), "lost": len(lost),
+        "examples": shapeless[:5] + lost[:5],
         "answers_afterwards": count == 3, "memory_megabytes": round(server.memory() / 1e6),
     }
 
@@ -238,27 +247,82 @@ async def kill(server, options, command):
     return {"clients": {end: ends.count(end) for end in set(ends)}, "answers_after_restart": count == 5, "stopped_with": status}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["load", "hostile", "kill"])
-    parser.add_argument("--streams", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--trials", type=int, default=3)
-    parser.add_argument("--count", type=int, default=1000)
-    options, command = parser.parse_known_args()
+def measured(what, command, options):
     server = Server(command)
     try:
-        if options.what == "load":
-            result = asyncio.run(load(server, options))
-        elif options.what == "hostile":
-            result = asyncio.run(hostile(server, options))
-        else:
-            result = asyncio.run(kill(server, options, command))
+        measure = {"load": load, "throughput": throughput, "hostile": hostile}.get(what)
+        return asyncio.run(measure(server, options) if measure else kill(server, options, command))
     finally:
         if server.process.poll() is None:
             server.stop()
-    print(json.dumps(result, indent=2))
+
+
+def report(command, options):
+    """Everything, as results/serving.json and serving.md."""
+    results = {what: measured(what, command, options) for what in ("load", "hostile", "kill")}
+    # Random weights in the shape are as fast as trained ones; eight bits, which is how such a model is served on a small machine.
+    shapes = {bits: measured("throughput", [*command, "--random", "1.4b", "--weights", bits], options) for bits in ("bf16", "int8")}
+    loaded, hostile_ones, kills = results["load"], results["hostile"], results["kill"]
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    document = {
+        "name": "serving", "what": "The server under load", "date": time.strftime("%Y-%m-%d"),
+        "machine": {"cores": str(os.cpu_count()), "processor": model[1] if model else "unknown"},
+        "results": results | {"throughput": shapes},
+        "figures": {
+            "serving.streams": str(loaded["streams"]),
+            "serving.minutes": f"{loaded['seconds'] / 60:.0f}",
+            "serving.answers": str(loaded["answers"]),
+            "serving.errors": str(len(loaded["errors"])),
+            "serving.rate": f"{loaded['loaded_tokens_per_second']:.0f}",
+            "serving.p99": f"{loaded['first_token_p99']:.2f}",
+            "serving.eight": f"{shapes['bf16']['ratio_8_to_1']:.1f}",
+            "serving.eight.int8": f"{shapes['int8']['ratio_8_to_1']:.1f}",
+        },
+    }
+    memory = loaded["memory_megabytes"]
+    statuses = ", ".join(f"{count} × {status}" for status, count in sorted(hostile_ones["statuses"].items()))
+    lines = [
+        f"# {document['what']}", "",
+        f"{document['date']}. {document['machine']['processor']}, {document['machine']['cores']} cores; the clients run on the same.", "",
+        "| what | result |", "| --- | --- |",
+        f"| {loaded['streams']} streams on the shipped model, {loaded['seconds']:.0f} s | {loaded['answers']} answers, "
+        f"{loaded['errors']} errors, {loaded['loaded_tokens_per_second']:.0f} tokens/s |",
+        f"| first token, median and 99th percentile | {loaded['first_token_p50']:.2f} s, {loaded['first_token_p99']:.2f} s |",
+        f"| memory in the second and in the last third | {memory['second_third']} MB, {memory['last_third']} MB |",
+    ]
+    for bits, shape in shapes.items():
+        rate, ratios = shape["tokens_per_second"], shape["ratios"]
+        lines.append(
+            f"| 1.4B shape, 4 loops, {bits}: one stream, eight | {rate[1]:.2f}, {rate[8]:.2f} tokens/s: "
+            f"{shape['ratio_8_to_1']:.2f} times ({ratios[0]:.2f}–{ratios[1]:.2f}) |"
+        )
+    lines += [
+        f"| {hostile_ones['requests']} hostile requests | {statuses}; {hostile_ones['without_shape']} not in the documented shape, "
+        f"{hostile_ones['lost']} without an answer; the server goes on: {'yes' if hostile_ones['answers_afterwards'] else 'no'} |",
+        f"| kill -9 under 16 streams, and a new start | clients: {kills['clients']}; answers again: "
+        f"{'yes' if kills['answers_after_restart'] else 'no'} |",
+    ]
+    folder = options.output or pathlib.Path(__file__).resolve().parent / "results"
+    (folder / "serving.json").write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
+    (folder / "serving.md").write_text("\n".join(lines) + "\n")
+    return document
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["load", "throughput", "hostile", "kill", "report"])
+    parser.add_argument("--streams", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--trials", type=int, default=3)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--output", type=pathlib.Path, help="where report writes, results/ without it")
+    options, command = parser.parse_known_args()
+    if options.what == "report":
+        result = report(command, options)
+    else:
+        result = measured(options.what, command, options)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ public final class ModelServer: Sendable {
   private func serverBuilder() throws -> HTTPServerBuilder {
     let plain = HTTPServerBuilder.http1(
       configuration: HTTP1Channel.Configuration(
+        additionalChannelHandlers: [UnreadableRequestHandler()],
         idleTimeout: .seconds(Int64(settings.readSeconds)),
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100)))

@@ -109,7 +109,11 @@ struct LimitTests {
       #expect(method.headers["allow"] == "GET")
       let run = try await client.get("/looped/programs/run")
       #expect(run.status == 405 && run.headers["allow"] == "POST")
-      #expect(try await client.exchange(Data("no http at all\r\n\r\n".utf8)).status == 400)
+      for text in ["no http at all\r\n\r\n", "FOO /health HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let unreadable = try await client.exchange(Data(text.utf8))
+        #expect(unreadable.status == 400 && unreadable.error?["code"] as? String == "unreadable_request")
+        #expect(unreadable.headers["content-length"] == String(unreadable.body.count))
+      }
       #expect(try await client.get("/health").status == 200)
     }
   }
