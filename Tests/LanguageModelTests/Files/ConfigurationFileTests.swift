@@ -89,7 +89,8 @@ import Testing
     #expect(c.loops == 1 && !c.hasExitGate && c.family == .llama)
   }
 
-  @Test(arguments: TestCases.brokenJSON) func refusesBrokenJSON(text: String) throws {
+  @Test(arguments: TestCases.brokenJSON.indices) func refusesBrokenJSON(index: Int) throws {
+    let text = TestCases.brokenJSON[index]
     let folder = try TestFolder()
     try folder.write(text, to: "config.json")
     #expect(throws: ModelFileError.self) { try JSONValue.object(file: folder.file("config.json")) }
@@ -143,6 +144,7 @@ import Testing
 }
 
 enum TestCases {
+  /// Tests take the indices: a test's name has its arguments, and some of these are long.
   static let brokenJSON = [
     "", "{", "[]", "1", "null", "{\"a\":}", "{\"a\":1} x", "{'a':1}", "{\"a\":1e999}",
     "{\"a\": nan}",
