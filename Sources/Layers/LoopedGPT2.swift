@@ -30,7 +30,7 @@ public struct LoopedGPT2: Module {
   /// - Parameters:
   ///   - inputs: coordinates of a token. - outputs: numbers predicted per token. - tokens: the longest sequence.
   ///   - depth: layers of the backbone; a loop applies all of them.
-  ///   - hasPositions, hasNorm, injectsEveryBlock: of the backbone, see `GPT2Backbone`.
+  ///   - hasPositions: of the backbone, as `hasNorm` and `injectsEveryBlock`: see `GPT2Backbone`.
   public init(
     inputs: Int, outputs: Int = 1, tokens: Int, width: Int, heads: Int, depth: Int = 1,
     injection: Injection = .additive, hasPositions: Bool = true, hasNorm: Bool = true,

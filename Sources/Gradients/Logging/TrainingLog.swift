@@ -39,7 +39,7 @@ public struct LogEntry: Equatable, Sendable {
 public final class JSONLinesLog {
   private let file: FileHandle
 
-  /// - Parameter resumingAfter: the step of the checkpoint a run resumes from: lines of later steps, which the run
+  /// - Parameter step: the step of the checkpoint a run resumes from: lines of later steps, which the run
   ///   will write again, are dropped, and so is a last line that was not finished. `nil` starts a new file.
   /// - Throws: `AtomicFile.Failure`, or what reading throws.
   public init(path: String, resumingAfter step: Int? = nil) throws {

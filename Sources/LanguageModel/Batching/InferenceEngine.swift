@@ -79,7 +79,7 @@ public final class InferenceEngine {
   }
 
   /// Takes a request; it runs from the next step on, if memory allows, and in the order of arrival.
-  /// - Parameter cache: holds the first tokens of the prompt, at most all but one, none of which owes loops; the engine
+  /// - Parameter given: holds the first tokens of the prompt, at most all but one, none of which owes loops; the engine
   ///   owns it from now on. Its format and sharing replace the request's.
   /// - Throws: `SettingError`, `PromptError`, `ContextLimitError`, `DraftSharingError`, `RequestMemoryError`.
   public func submit(_ request: InferenceRequest, cache given: KVCache? = nil) throws -> RequestID {
