@@ -81,7 +81,8 @@ let package = Package(
         "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors"]),
+    .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
+    .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors", "TestSupport"]),
     .testTarget(name: "GradientsTests", dependencies: ["CKernels", "Gradients", "Layers", "Tensors"]),
     .testTarget(
       name: "InContextTests",
@@ -95,7 +96,8 @@ let package = Package(
     .testTarget(name: "GraphSubleqTests", dependencies: ["GraphAlgorithms", "Machine"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"]),
     .testTarget(
-      name: "LanguageModelTests", dependencies: ["CKernels", "LanguageModel", "Tensors", "Tokenization"]),
+      name: "LanguageModelTests",
+      dependencies: ["CKernels", "LanguageModel", "Tensors", "TestSupport", "Tokenization"]),
     .testTarget(
       name: "PretrainingTests",
       dependencies: [

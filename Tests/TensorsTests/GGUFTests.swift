@@ -1,5 +1,6 @@
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 /// A GGUF file byte by byte, so that tests can write what a writer never would.

@@ -4,14 +4,14 @@ import Tensors
 /// Damage to valid files, in a bounded number of cases, or for LOOPED_FUZZ_SECONDS seconds.
 ///
 /// Cases are the same in every run: a failure names its case.
-enum Fuzzing {
-  static let seconds = ProcessInfo.processInfo.environment["LOOPED_FUZZ_SECONDS"].flatMap(Double.init)
+package enum Fuzzing {
+  package static let seconds = ProcessInfo.processInfo.environment["LOOPED_FUZZ_SECONDS"].flatMap(Double.init)
 
   /// Calls `body` with damaged copies of `valid`: bytes, whole words, ranges changed, cut, doubled, moved.
   /// - Parameter keep: leading bytes that stay, so that most cases come further than the magic number.
   /// - Returns: how many cases there were.
   @discardableResult
-  static func mutate(
+  package static func mutate(
     _ valid: [UInt8], keep: Int = 0, cases: Int, seed: UInt64 = 1, _ body: ([UInt8]) throws -> Void
   ) rethrows -> Int {
     var random = RandomStream(seed: seed)
