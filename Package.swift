@@ -35,7 +35,7 @@ let package = Package(
       name: "Tensors",
       dependencies: ["CKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
     .target(name: "Gradients", dependencies: ["CKernels", "Looping", "Tensors"]),
-    .target(name: "Layers", dependencies: ["Gradients", "Tensors"]),
+    .target(name: "Layers", dependencies: ["Gradients", "Looping", "Tensors"]),
     .target(
       name: "InContext",
       dependencies: [

@@ -106,12 +106,11 @@ public struct LoopedGPT2: Module {
   /// The predictions after every loop, [batch, x tokens, outputs] each.
   public func predictions(_ prompts: Tensor, loops: Int) -> [Tensor] {
     Tape.withoutRecording {
-      let prompt = readIn(Variable(prompts))
-      var state = initialState(prompt)
-      return (0..<loops).map { _ in
-        state = loop(state, prompt)
-        return readOut(takingTokens(state, by: 2)).value
+      var predictions: [Tensor] = []
+      run(loops: loops, over: readIn(Variable(prompts))) { state, _ in
+        predictions.append(readOut(takingTokens(state, by: 2)).value)
       }
+      return predictions
     }
   }
 }

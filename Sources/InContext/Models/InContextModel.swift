@@ -166,10 +166,7 @@ public struct InContextModel: Module {
   ) {
     let loops = configuration.architecture == .standard ? 1 : loops
     Tape.withoutRecording {
-      let prompt = embedded(batch.tokens)
-      var state = core.initialState(prompt)
-      for loop in 1...max(loops, 1) {
-        state = core.loop(state, prompt)
+      core.run(loops: max(loops, 1), over: embedded(batch.tokens)) { state, loop in
         if shown(loop) {
           body(loop, read(batch.readings[reading], of: finished(state)).value)
         }
