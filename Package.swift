@@ -16,6 +16,7 @@ let package = Package(
     .library(name: "Construction", targets: ["Construction"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "GraphAlgorithms", targets: ["GraphAlgorithms"]),
+    .library(name: "InContext", targets: ["InContext"]),
     .library(name: "Reporting", targets: ["Reporting"]),
     .library(name: "Tokenization", targets: ["Tokenization"]),
     .library(name: "LanguageModel", targets: ["LanguageModel"]),
@@ -109,6 +110,21 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// Using the modules: a short program for each family.
+package.targets += [
+  .example("Machine", dependencies: ["Construction", "Machine"]),
+  .example("Graphs", dependencies: ["GraphAlgorithms"]),
+  .example("Learner", dependencies: ["InContext"]),
+  .example("Writer", dependencies: ["LanguageModel"]),
+  .example("Pretraining", dependencies: ["Pretraining"]),
+]
+
+extension Target {
+  static func example(_ name: String, dependencies: [Dependency]) -> Target {
+    .executableTarget(name: name + "Example", dependencies: dependencies, path: "Examples/Programs/" + name)
+  }
+}
 
 if serving {
   package.products += [
