@@ -13,13 +13,18 @@ struct ServeCommand: ParsableCommand {
   @Argument(parsing: .captureForPassthrough)
   var arguments: [String] = []
 
-  func run() throws {
+  /// The server, beside this program; `nil` where it is not built.
+  static var program: String? {
     let own = URL(fileURLWithPath: CommandLine.arguments[0])
     let here = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
       .map { URL(fileURLWithPath: $0) }
     let places = [here, Optional(own)].compactMap { $0?.deletingLastPathComponent() }
       .map { $0.appendingPathComponent("looped-serve").path }
-    guard let path = places.first(where: FileManager.default.isExecutableFile) else {
+    return places.first(where: FileManager.default.isExecutableFile)
+  }
+
+  func run() throws {
+    guard let path = Self.program else {
       throw CommandError(
         "looped-serve is not built",
         hint: "`./looped serve` builds it, or: LOOPED_SERVING=1 swift build -c release --product looped-serve"

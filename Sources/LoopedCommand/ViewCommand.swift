@@ -9,6 +9,9 @@ struct ViewCommand: ParsableCommand {
     discussion: """
       Reads what `looped run --trace-to trace.jsonl` and `looped graph --trace-to trace.jsonl` write, makes one page of \
       it that needs nothing else, and opens it in the browser. The page of `looped serve` opens the same files.
+
+        looped run primes --trace-to trace.jsonl
+        looped view trace.jsonl
       """)
 
   @Argument(help: "A trace (.jsonl), or - for standard input.")

@@ -99,5 +99,25 @@ import Testing
   @Test func theDoctorKnowsTheMachine() throws {
     let result = try LoopedBinary.run(["doctor"])
     #expect(result.status == 0 && result.output.contains("cores"))
+    let object = try #require(
+      try JSONSerialization.jsonObject(
+        with: Data(LoopedBinary.run(["doctor", "--json"]).output.utf8)) as? [String: Any])
+    let (used, available) = (object["kernels"] as? String, object["availableKernels"] as? [String])
+    #expect(used.map { available?.contains($0) ?? false } == true && available?.first == "scalar")
+    #expect((object["memoryGBPerSecond"] as? Double ?? 0) > 0)
+  }
+
+  /// Every verb shows how it is used.
+  @Test func helpAnswersByExample() throws {
+    let help = try LoopedBinary.run(["--help"]).output
+    #expect(help.contains("looped run primes --trace"))
+    let verbs = help.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+      .compactMap { $0.split(separator: " ").first.map(String.init) }
+      .filter { !$0.hasPrefix("-") && $0 != "looped" }
+    #expect(verbs.count > 20)
+    // `serve` answers with the server's own help, where that is built.
+    for verb in Set(verbs).subtracting(["serve", "help"]) {
+      #expect(try LoopedBinary.run([verb, "--help"]).output.contains("\n  looped \(verb)"), "\(verb)")
+    }
   }
 }

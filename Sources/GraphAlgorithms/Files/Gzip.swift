@@ -2,6 +2,9 @@ import CZlib
 
 /// Compressed files.
 public enum Gzip {
+  /// Of zlib, which unpacks.
+  public static var libraryVersion: String { zlibVersion().map { String(cString: $0) } ?? "unknown" }
+
   /// Unpacks a gzip file, of several members too.
   ///
   /// - Parameter largest: the most bytes it may have unpacked; a small file can hold a thousand times its size.

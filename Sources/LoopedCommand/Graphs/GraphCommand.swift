@@ -10,6 +10,10 @@ struct GraphCommand: ParsableCommand {
     discussion: """
       Reads DIMACS (.gr), edge lists (.txt, .edges, .el, .tsv), .csv, Matrix Market (.mtx), GraphML, DOT and JSON \
       node-link, plain or compressed with gzip. Documentation/GraphFiles.md says what is accepted.
+
+        looped graph dijkstra Examples/town.gr --source 1 --target 16
+        looped graph toposort Examples/kitchen.dot --check
+        looped graph bfs Examples/town.gr --source 1 --picture town.html
       """)
 
   enum DataType: String, CaseIterable, ExpressibleByArgument { case f32, f64 }

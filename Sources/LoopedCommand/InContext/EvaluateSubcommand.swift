@@ -8,7 +8,11 @@ import Tensors
 struct EvaluateSubcommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Measure a run on prompts it has never seen, beside least squares and others.")
+    abstract: "Measure a run on prompts it has never seen, beside least squares and others.",
+    discussion: """
+        looped icl evaluate runs/tiny --html report.html
+        looped icl evaluate Examples/InContext/linear-looped-small.safetensors
+      """)
 
   @Argument(help: "The folder of a run, a checkpoint, an exported model, or a recipe: its untrained network.")
   var model: String
@@ -39,7 +43,11 @@ struct EvaluateSubcommand: ParsableCommand {
 /// `looped icl plot`
 struct PlotSubcommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plot", abstract: "Draw measurements of several runs together.")
+    commandName: "plot", abstract: "Draw measurements of several runs together.",
+    discussion: """
+        looped icl evaluate runs/a --output a.json
+        looped icl plot a.json b.json --svg both.svg
+      """)
 
   @Argument(help: "Files that `looped icl evaluate --output` or `looped icl sweep` wrote.") var files:
     [String]

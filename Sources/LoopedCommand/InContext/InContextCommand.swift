@@ -123,6 +123,9 @@ struct TrainSubcommand: ParsableCommand {
     discussion: """
       The folder gets recipe.yaml, checkpoint.safetensors, log.jsonl and TensorBoard's events. With --resume the run \
       goes on from its checkpoint, bit by bit as if it had never stopped.
+
+        looped icl train Recipes/linear-looped-tiny.yaml --output runs/tiny
+        looped icl train runs/tiny --resume --set training.steps=8000
       """)
 
   @Argument(help: "A recipe (YAML), or with --resume the folder of a run.") var recipe: String

@@ -10,6 +10,8 @@ struct SampleSubcommand: ParsableCommand {
     abstract: "Print prompts of a recipe, and what its network and its baselines make of them.",
     discussion: """
       For checking tasks, baselines and networks with other programs: --json writes every token, target and prediction.
+
+        looped icl sample Recipes/linear-looped-tiny.yaml --json
       """)
 
   @Argument(help: "The folder of a run, a checkpoint, an exported model, or a recipe: its untrained network.")

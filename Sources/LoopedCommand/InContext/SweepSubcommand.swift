@@ -10,9 +10,9 @@ struct SweepSubcommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sweep", abstract: "Train and evaluate a recipe once for every combination of some values.",
     discussion: """
-      For example: looped icl sweep Recipes/linear-looped.yaml --over training.loops=5,10,15 --over seed=1,2
-
       Two keys of several values each also make a heat map of the error at the last position.
+
+        looped icl sweep Recipes/linear-looped.yaml --over training.loops=5,10,15 --over seed=1,2
 
       A combination whose folder holds a finished run is not trained again, one that was stopped goes on.
       """)

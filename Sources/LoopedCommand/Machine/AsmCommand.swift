@@ -8,6 +8,9 @@ struct AsmCommand: ParsableCommand {
     discussion: """
       Reads Mazonka-style assembly (.asq) and writes a decimal image (.sq), or a listing. \
       Of a program in the FLEQ language (.fleq) it writes the listing: memory, and code line by line.
+
+        looped asm program.asq -o program.sq
+        looped asm matrix-inverse
       """)
 
   @Argument(help: "An assembly file, - for standard input, or a program of the library.")

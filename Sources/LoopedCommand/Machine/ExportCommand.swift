@@ -12,8 +12,12 @@ struct ExportCommand: ParsableCommand {
       "Write a program's or graph algorithm's network, its state and how to read it, for other tools.",
     discussion: """
       The format is the file's extension: .safetensors, .npz (with a small Python program that runs it) or .onnx \
-      (one call runs the program to its end). With --algorithm, the program is a graph file. A manifest, NAME.json, is written beside it: names of rows and \
-      columns, how words are decoded, when the loop ends. A file of that name is replaced.
+      (one call runs the program to its end). With --algorithm, the program is a graph file. A manifest, NAME.json, \
+      is written beside it: names of rows and columns, how words are decoded, when the loop ends. A file of that name \
+      is replaced.
+
+        looped export primes --to primes.onnx
+        looped export Examples/town.gr --algorithm dijkstra --source 1 --to town.npz
       """)
 
   /// What every tool of the trade reads.

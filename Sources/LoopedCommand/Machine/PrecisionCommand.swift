@@ -12,6 +12,8 @@ struct PrecisionCommand: ParsableCommand {
       SUBLEQ networks run in lockstep with the interpreter, in ever wider words, up to the first state that differs. \
       FLEQ's function blocks run on a grid, and their errors are held against their bounds. Graph networks run in \
       lockstep with hard attention in float64, on ever larger graphs.
+
+        looped precision --subleq
       """)
 
   /// What can be measured; each kind makes one section of the report.

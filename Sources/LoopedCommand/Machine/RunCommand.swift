@@ -11,6 +11,11 @@ struct RunCommand: ParsableCommand {
       Programs: SUBLEQ assembly (.asq), decimal images (.sq, .dec), programs of the paper's machine (.csv: rows \
       a,b,c,mem), the matrix language FLEQ (.fleq), or one that comes with looped (--list). \
       What the program writes goes to standard output as it is written, what it reads comes from standard input.
+
+        looped run primes
+        echo "12*7" | looped run calculator
+        looped run multiply --trace-to multiply.html
+        looped run Examples/multiply.csv --network paper
       """)
 
   enum Executor: String, CaseIterable, ExpressibleByArgument { case exact, dense, interpreter }

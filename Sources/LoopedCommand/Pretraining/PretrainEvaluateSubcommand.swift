@@ -7,7 +7,10 @@ import Reporting
 struct PretrainEvaluateSubcommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Measure a run on its held-out documents: loss per loop, and early exits.")
+    abstract: "Measure a run on its held-out documents: loss per loop, and early exits.",
+    discussion: """
+        looped pretrain evaluate runs/kjv --loops 8
+      """)
 
   @Argument(help: "The folder of a run.") var folder: String
   @Option(help: "Loops to make; more than trained extrapolates.") var loops: Int?
@@ -57,7 +60,10 @@ struct PretrainEvaluateSubcommand: ParsableCommand {
 struct PretrainTokenizerSubcommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenizer",
-    abstract: "Learn a byte-level vocabulary from texts and write its tokenizer.json.")
+    abstract: "Learn a byte-level vocabulary from texts and write its tokenizer.json.",
+    discussion: """
+        looped pretrain tokenizer book.txt --vocabulary 4096 -o tokenizer.json
+      """)
 
   @Argument(help: "Text files (UTF-8).") var texts: [String]
   @Option(help: "Tokens: three special ones, 256 bytes, and merges.") var vocabulary = 2048

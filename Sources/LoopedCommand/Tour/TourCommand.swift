@@ -7,7 +7,11 @@ import Reporting
 struct TourCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tour", abstract: "Run every family on real input and check the results.",
-    discussion: "Prints a table, and writes a report with pictures that opens in any browser.")
+    discussion: """
+      Prints a table, and writes a report with pictures that opens in any browser.
+
+        looped tour --report tour.html
+      """)
 
   @Option(help: "Where the report goes.")
   var report = "looped-tour.html"
