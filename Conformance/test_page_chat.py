@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from pages import NEEDS, address, ask, chrome, last, page, visit  # noqa: F401
+from pages import NEEDS, address, ask, chrome, page, visit  # noqa: F401
 
 pytestmark = NEEDS
 

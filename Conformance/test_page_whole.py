@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from pages import NEEDS, VIEWS, address, ask, chrome, page, visit  # noqa: F401
+from pages import NEEDS, VIEWS, address, chrome, page, visit  # noqa: F401
 
 pytestmark = NEEDS
 
