@@ -116,8 +116,9 @@ import Testing
       .filter { !$0.hasPrefix("-") && $0 != "looped" }
     #expect(verbs.count > 20)
     // `serve` answers with the server's own help, where that is built.
-    for verb in Set(verbs).subtracting(["serve", "help"]) {
-      #expect(try LoopedBinary.run([verb, "--help"]).output.contains("\n  looped \(verb)"), "\(verb)")
+    for verb in Set(verbs).subtracting(["serve", "See"]) {
+      let lines = try LoopedBinary.run([verb, "--help"]).output.split(separator: "\n")
+      #expect(lines.contains { $0.hasPrefix("  ") && $0.contains("looped \(verb)") }, "\(verb)")
     }
   }
 }

@@ -9,8 +9,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure how fast a model reads and writes on this machine.",
     discussion: """
-      pp512 is a prompt of 512 tokens, tg128 the generation of 128, as in llama-bench. GB/s are the weights that
-      decoding reads, beside what the machine's memory gives. Random weights of a published shape serve where the
+      pp512 is a prompt of 512 tokens, tg128 the generation of 128, as in llama-bench. GB/s are the weights that \
+      decoding reads, beside what the machine's memory gives. Random weights of a published shape serve where the \
       checkpoint is not at hand.
 
         looped bench -m Ouro-1.4B --loops 1,2,4

@@ -14,6 +14,8 @@ struct ChatCommand: ParsableCommand {
         /system TEXT         the system message  /exit-threshold Q    leave early, by the gate
         /retry               answer again        /save FILE           the conversation as JSON
         /help                this list           /quit
+
+        looped chat -m smollm2
       """)
 
   @OptionGroup var model: ModelOptions

@@ -9,7 +9,7 @@ struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "Show what a looped model thinks after every loop.",
     discussion: """
-      Per token and loop: the most probable next tokens, the probability of leaving, how far the state moved, and
+      Per token and loop: the most probable next tokens, the probability of leaving, how far the state moved, and \
       whether the prediction is already the last loop's.
 
         looped inspect -m Ouro-1.4B -p "The capital of France is"

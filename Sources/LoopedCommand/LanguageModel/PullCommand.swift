@@ -8,7 +8,7 @@ struct PullCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pull", abstract: "Fetch a model's folder from a Hugging Face compatible server.",
     discussion: """
-      Goes on where it was cut, and checks every file's length and SHA-256. The token of HF_TOKEN, or of --token-file, is
+      Goes on where it was cut, and checks every file's length and SHA-256. The token of HF_TOKEN, or of --token-file, is \
       sent to the server alone, never to where it redirects.
 
         looped pull https://host/owner/name
