@@ -2,7 +2,7 @@
 
 A block of commands is run in the order of its page, in one folder per page; the block of text that follows, if any, is what it
 prints. `text numbers` allows for the last digits of other processors: numbers to a twentieth, everything else to the letter.
-`text about` is what was trained here: to a half.
+`text about` is what was trained here: another processor trains another network, so within a factor of five.
 
     python Conformance/test_documentation.py PAGE ...     writes into the tutorials what their commands print
 """
@@ -47,7 +47,9 @@ def reader(folder):
 def printed(folder, kind, source):
     # `looped` and `python3` are what a reader's would be: the built command, and a Python that has NumPy.
     path = os.pathsep.join([str(ROOT / ".build" / "release"), os.path.dirname(sys.executable), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, "PATH": path, "OPENBLAS_NUM_THREADS": "1",
+                   # With one number of threads a training repeats bit by bit.
+                   "LOOPED_THREADS": "1"}
     result = subprocess.run([*COMMANDS[kind], source], cwd=folder, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, source + result.stdout + result.stderr
     return "\n".join(line.rstrip() for line in result.stdout.splitlines()) + "\n"
@@ -56,7 +58,7 @@ def printed(folder, kind, source):
 def agrees(numbers, result, expected):
     if not numbers:
         return result == expected
-    relative, absolute = (0.5, 0.05) if numbers == " about" else (0.05, 0.02)
+    relative, absolute = (0.8, 0.05) if numbers == " about" else (0.05, 0.02)
     both = zip(map(float, NUMBER.findall(result)), map(float, NUMBER.findall(expected)))
     # Columns are as wide as their numbers.
     letters = [re.sub(r"[\s─]+", " ", NUMBER.sub("#", text)) for text in (result, expected)]
