@@ -10,6 +10,7 @@ let package = Package(
   products: [
     .executable(name: "looped", targets: ["LoopedCommand"]),
     .library(name: "Tensors", targets: ["Tensors"]),
+    .library(name: "Collectives", targets: ["Collectives"]),
     .library(name: "Gradients", targets: ["Gradients"]),
     .library(name: "Layers", targets: ["Layers"]),
     .library(name: "Looping", targets: ["Looping"]),
@@ -21,6 +22,10 @@ let package = Package(
     .library(name: "Tokenization", targets: ["Tokenization"]),
     .library(name: "LanguageModel", targets: ["LanguageModel"]),
     .library(name: "Pretraining", targets: ["Pretraining"]),
+  ],
+  traits: [
+    .trait(name: "MPI", description: "Training on several machines, through Open MPI."),
+    .default(enabledTraits: []),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -35,7 +40,12 @@ let package = Package(
     .target(
       name: "Tensors",
       dependencies: ["CKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
-    .target(name: "Gradients", dependencies: ["CKernels", "Looping", "Tensors"]),
+    .systemLibrary(
+      name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]),
+    .target(
+      name: "Collectives",
+      dependencies: ["CKernels", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
+    .target(name: "Gradients", dependencies: ["CKernels", "Collectives", "Looping", "Tensors"]),
     .target(name: "Layers", dependencies: ["Gradients", "Looping", "Tensors"]),
     .target(
       name: "InContext",
@@ -59,8 +69,9 @@ let package = Package(
     .target(
       name: "Pretraining",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Looping", "RecipeFiles", "Tensors", "TextFiles",
-        "Tokenization", .product(name: "Yams", package: "Yams"),
+        "CKernels", "Collectives", "Gradients", "LanguageModel", "Layers", "Looping", "RecipeFiles",
+        "Tensors",
+        "TextFiles", "Tokenization", .product(name: "Yams", package: "Yams"),
       ]),
     .target(name: "Downloading"),
     .target(
@@ -72,19 +83,21 @@ let package = Package(
     .executableTarget(
       name: "LoopedCommand",
       dependencies: [
-        "CommandSupport", "Downloading", "GraphAlgorithms", "InContext", "Gradients", "LanguageModel",
-        "Machine", "Pretraining", "RecipeFiles", "Reporting", "Tensors", "Tokenization",
+        "Collectives", "CommandSupport", "Downloading", "GraphAlgorithms", "InContext", "Gradients",
+        "LanguageModel", "Machine", "Pretraining", "RecipeFiles", "Reporting", "Tensors", "Tokenization",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "TrainingProbe",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors",
+        "CKernels", "Collectives", "Gradients", "LanguageModel", "Layers", "Pretraining", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
     .testTarget(name: "TensorsTests", dependencies: ["CKernels", "Tensors", "TestSupport"]),
-    .testTarget(name: "GradientsTests", dependencies: ["CKernels", "Gradients", "Layers", "Tensors"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
+    .testTarget(
+      name: "GradientsTests", dependencies: ["CKernels", "Collectives", "Gradients", "Layers", "Tensors"]),
     .testTarget(
       name: "InContextTests",
       dependencies: ["Gradients", "InContext", "Layers", "RecipeFiles", "Tensors", "TextFiles"]),
@@ -102,8 +115,8 @@ let package = Package(
     .testTarget(
       name: "PretrainingTests",
       dependencies: [
-        "CKernels", "Gradients", "LanguageModel", "Layers", "Pretraining", "RecipeFiles", "Tensors",
-        "TextFiles", "Tokenization",
+        "CKernels", "Collectives", "Gradients", "LanguageModel", "Layers", "Pretraining", "RecipeFiles",
+        "Tensors", "TextFiles", "Tokenization",
       ]),
     .testTarget(name: "DownloadingTests", dependencies: ["Downloading"]),
     .testTarget(name: "TinyTests", dependencies: ["LoopedCommand"]),
