@@ -25,12 +25,16 @@ public func sharded(_ weights: [Float], _ loss: (_ shard: Int) -> Variable) -> V
   }
   let records = Tape.current != nil
   var results = [Float](repeating: 0, count: weights.count)
+  // Inside a shard, what is whole there is not whole yet.
+  let delivery = records && GradientStore.current == nil ? GradientDelivery.current : nil
+  delivery?.begin(lanes: lanes)
   let gathered = (0..<lanes).map { _ in GradientStore(packed) }
   results.withUnsafeMutableBufferPointer { results in
     let (results, pointer) = (results.baseAddress!, weights)
     pool.run(lanes) { lane, _ in
       let shards = weights.count * lane / lanes..<weights.count * (lane + 1) / lanes
       for shard in shards {
+        if shard == shards.last, let delivery { gathered[lane].delivery = (delivery, lane) }
         results[shard] = pointer[shard] * gathered[lane].gather(records, seed: pointer[shard]) { loss(shard) }
       }
     }
@@ -42,6 +46,9 @@ public func sharded(_ weights: [Float], _ loss: (_ shard: Int) -> Variable) -> V
   Tape.append([slot]) {
     guard let gradient = slot.take() else { return }
     let factor = gradient.scalar
+    precondition(
+      delivery.map { $0.scale == factor } ?? true,
+      "gradients were delivered with another factor than \(factor)")
     for (outside, part) in parts {
       if factor != 1 { Elementwise.scale(factor, part, into: part) }
       outside.accumulate(part)
@@ -80,6 +87,8 @@ final class GradientStore: @unchecked Sendable {
   @TaskLocal static var current: GradientStore?
 
   private let packed: PackedWeights
+  /// Where whole gradients go, in the thread's last shard.
+  var delivery: (to: GradientDelivery, lane: Int)?
   private var slots: [(outside: GradientSlot, inside: GradientSlot)] = []
   private var places: [ObjectIdentifier: Int] = [:]
 
@@ -105,6 +114,14 @@ final class GradientStore: @unchecked Sendable {
     places[ObjectIdentifier(outside)] = slots.count
     slots.append((outside, inside))
     return inside
+  }
+
+  /// Gives whole gradients away, which `drain` then has no more.
+  func finish(_ parameters: [Parameter]) {
+    guard let delivery else { return }
+    delivery.to.finish(parameters, lane: delivery.lane) { outside in
+      places[ObjectIdentifier(outside)].flatMap { slots[$0].inside.take() }
+    }
   }
 
   /// Gives away what was gathered, in the order in which it was first added to.

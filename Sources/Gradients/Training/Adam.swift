@@ -22,13 +22,17 @@ public final class Adam {
   public var settings: Settings
   /// Steps done: the t of the bias corrections.
   public internal(set) var steps = 0
-  /// Running means of the gradient and of its square, one pair per parameter.
+  /// Running means of the gradient and of its square, one pair per parameter; none where ranks share them.
   package let moments: [(first: Tensor, second: Tensor)]
 
-  public init(_ parameters: [Parameter], settings: Settings = Settings()) {
+  public convenience init(_ parameters: [Parameter], settings: Settings = Settings()) {
+    self.init(parameters, settings: settings, hasMoments: true)
+  }
+
+  init(_ parameters: [Parameter], settings: Settings, hasMoments: Bool) {
     self.parameters = parameters
     self.settings = settings
-    moments = parameters.map { (Tensor(zeros: $0.shape), Tensor(zeros: $0.shape)) }
+    moments = hasMoments ? parameters.map { (Tensor(zeros: $0.shape), Tensor(zeros: $0.shape)) } : []
   }
 
   /// One step with the gradients gathered; a parameter without a gradient stays as it is.
@@ -36,20 +40,33 @@ public final class Adam {
   /// - Parameter gradientScale: multiplies every gradient first, as clipping does.
   public func step(rate: Float, gradientScale: Float = 1) {
     steps += 1
-    var kernel = ck_adam_settings(
+    for (parameter, moment) in zip(parameters, moments) {
+      guard let gradient = parameter.gradient else { continue }
+      update(
+        parameter, 0..<parameter.value.count, gradient: gradient.pointer, first: moment.first.pointer,
+        second: moment.second.pointer, kernel(rate: rate, gradientScale: gradientScale))
+    }
+  }
+
+  /// The numbers of the step that is made now.
+  func kernel(rate: Float, gradientScale: Float) -> ck_adam_settings {
+    ck_adam_settings(
       rate: rate, beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon, decay: 0,
       l2: settings.l2, correction1: Float(1 - pow(Double(settings.beta1), Double(steps))),
       correction2: Float(1 - pow(Double(settings.beta2), Double(steps))), gradient_scale: gradientScale)
-    for (parameter, moment) in zip(parameters, moments) {
-      guard let gradient = parameter.gradient else { continue }
-      kernel.decay = parameter.decays ? settings.decay : 0
-      let settings = kernel
-      let (value, slope) = (parameter.value.pointer, gradient.pointer)
-      let (first, second) = (moment.first.pointer, moment.second.pointer)
-      WorkerPool.shared.run(parameter.value.count, grain: Elementwise.grain) { range, _ in
-        let i = range.lowerBound
-        ck_adam(value + i, slope + i, first + i, second + i, range.count, settings)
-      }
+  }
+
+  /// A step of some numbers of a parameter, whose gradient and moments begin at the pointers.
+  func update(
+    _ parameter: Parameter, _ part: Range<Int>, gradient: UnsafeMutablePointer<Float>,
+    first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>, _ kernel: ck_adam_settings
+  ) {
+    var settings = kernel
+    settings.decay = parameter.decays ? self.settings.decay : 0
+    let (value, final) = (parameter.value.pointer + part.lowerBound, settings)
+    WorkerPool.shared.run(part.count, grain: Elementwise.grain) { range, _ in
+      let i = range.lowerBound
+      ck_adam(value + i, gradient + i, first + i, second + i, range.count, final)
     }
   }
 

@@ -18,12 +18,16 @@ public struct Checkpoint: Equatable, Sendable {
   /// What the caller wants to find again: the recipe, the state of a curriculum.
   public var notes: [String: String]
 
-  /// Writes the state of a run. - Precondition: every parameter has a name of its own.
-  /// - Throws: `AtomicFile.Failure`; the file before, if any, is then still there.
+  /// Writes the state of a run; of several ranks, which all call this, the first writes what one process would have
+  /// written: any number of ranks may resume. - Precondition: every parameter has a name of its own.
+  /// - Throws: `AtomicFile.Failure`; the file before, if any, is then still there. `CollectiveError`.
   public static func save(
     _ trainer: Trainer, streams: [String: RandomStream] = [:], notes: [String: String] = [:], to path: String
   ) throws {
-    let tensors = tensors(of: trainer)
+    guard let moments = try trainer.allMoments() else { return }
+    let tensors = places(trainer, moments).map {
+      StoredTensor($0.name, shape: $0.shape.shape, $0.shape.values)
+    }
     var metadata = ["format": format, "step": "\(trainer.step)", "adam.steps": "\(trainer.adam.steps)"]
     for (name, stream) in streams {
       metadata["stream.\(name)"] = "\(stream.state.key) \(stream.state.counter) \(stream.state.left)"
@@ -63,28 +67,29 @@ public struct Checkpoint: Equatable, Sendable {
       }
       checkpoint.streams[String(key.dropFirst(7))] = .init(key: words[0], counter: words[1], left: words[2])
     }
-    let wanted = places(of: trainer)
+    // Of several ranks, each reads all, and keeps its part.
+    let moments = trainer.momentsToRead()
+    let wanted = places(trainer, moments)
     let values = try StateDict.read(wanted, from: file)
     let read = zip(wanted, values).map { StoredTensor($0.name, shape: $1.shape, $1.values) }
     guard Int(checksum(read, file.metadata)) == crc else { throw failure(.damaged) }
     for ((_, place), value) in zip(wanted, values) { place.assign(from: value) }
+    trainer.sharing?.keep(moments)
     trainer.step = step
     trainer.adam.steps = adamSteps
     return checkpoint
   }
 
   /// Every tensor of the state with its name, in an order of its own.
-  private static func places(of trainer: Trainer) -> [(name: String, shape: Tensor)] {
-    zip(trainer.adam.parameters, trainer.adam.moments).flatMap { parameter, moments in
+  private static func places(
+    _ trainer: Trainer, _ moments: [(first: Tensor, second: Tensor)]
+  ) -> [(name: String, shape: Tensor)] {
+    zip(trainer.adam.parameters, moments).flatMap { parameter, moments in
       [
         ("model.\(parameter.name)", parameter.value), ("adam.first.\(parameter.name)", moments.first),
         ("adam.second.\(parameter.name)", moments.second),
       ]
     }
-  }
-
-  private static func tensors(of trainer: Trainer) -> [StoredTensor] {
-    places(of: trainer).map { StoredTensor($0.name, shape: $0.shape.shape, $0.shape.values) }
   }
 
   /// Of the metadata but the checksum itself, by name, and of the tensors' names and bytes, in order.

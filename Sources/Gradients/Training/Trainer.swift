@@ -1,3 +1,4 @@
+import Collectives
 import Tensors
 
 /// The step that every training run repeats: forward, backward, clip, Adam; stops at the first number that is none.
@@ -20,14 +21,31 @@ public final class Trainer {
   public var accumulation: Int
   /// Steps done.
   public internal(set) var step = 0
-  private let tape = Tape()
+  let tape = Tape()
+  /// The part of the work that is this rank's, of several.
+  public let sharing: SharedTraining?
+  /// Whether the ranks have compared notes.
+  var isSynchronized = false
 
-  public init(
+  /// - Parameter communicator: the ranks that each make a part of every batch's loss, for the same step. See
+  ///   `SharedTraining`.
+  public convenience init(
     _ parameters: [Parameter], rate: LearningRate, adam settings: Adam.Settings = Adam.Settings(),
-    clipping: Double? = nil, accumulation: Int = 1
+    clipping: Double? = nil, accumulation: Int = 1, communicator: any Communicator = SingleProcess()
+  ) {
+    self.init(
+      parameters, rate: rate, adam: settings, clipping: clipping, accumulation: accumulation,
+      communicator: communicator, bucketNumbers: GradientBuckets.numbers)
+  }
+
+  /// - Parameter bucketNumbers: numbers of a bucket of gradients.
+  init(
+    _ parameters: [Parameter], rate: LearningRate, adam settings: Adam.Settings, clipping: Double?,
+    accumulation: Int, communicator: any Communicator, bucketNumbers: Int
   ) {
     precondition(accumulation > 0, "gradients of \(accumulation) batches per step")
-    adam = Adam(parameters, settings: settings)
+    adam = Adam(parameters, settings: settings, hasMoments: communicator.size == 1)
+    sharing = communicator.size > 1 ? SharedTraining(parameters, communicator, numbers: bucketNumbers) : nil
     self.rate = rate
     self.clipping = clipping
     self.accumulation = accumulation
@@ -46,9 +64,11 @@ public final class Trainer {
 
   /// One step.
   ///
-  /// - Parameter loss: the loss of batch `batch` (below `accumulation`), recorded on the trainer's tape.
-  /// - Throws: `Divergence`, before any parameter is changed; what `loss` throws.
+  /// - Parameter loss: the loss of batch `batch` (below `accumulation`), recorded on the trainer's tape; of several ranks,
+  ///   each one's term of the sum that the loss is.
+  /// - Throws: `Divergence`, before any parameter is changed; what `loss` throws; `CollectiveError`.
   public func train(_ loss: (_ batch: Int) throws -> Variable) throws -> Report {
+    if let sharing { return try train(sharing, loss) }
     adam.clearGradients()
     var sum = 0.0
     for batch in 0..<accumulation {
@@ -61,18 +81,21 @@ public final class Trainer {
     }
     let norm = adam.gradientNorm()
     guard norm.isFinite else { throw divergence(loss: sum, norm: norm) }
-    let scale = clipping.map { norm > $0 ? $0 / norm : 1 } ?? 1
+    let scale = scale(norm)
     let rate = rate.at(step)
     adam.step(rate: rate, gradientScale: Float(scale))
     step += 1
     return Report(step: step, loss: sum, gradientNorm: norm, rate: rate, clipped: scale < 1)
   }
 
-  private func divergence(loss: Double, norm: Double?) -> Divergence {
+  /// What clipping multiplies a gradient of this length with.
+  func scale(_ norm: Double) -> Double { clipping.map { norm > $0 ? $0 / norm : 1 } ?? 1 }
+
+  func divergence(loss: Double, norm: Double?, brokenGradients: [String]? = nil) -> Divergence {
     let parts = adam.parameters.map { ($0, $0.value.values, $0.gradient?.values ?? []) }
     return Divergence(
       step: step + 1, loss: loss, gradientNorm: norm, rate: rate.at(step),
-      brokenGradients: parts.filter { $0.2.contains { !$0.isFinite } }.map(\.0.name),
+      brokenGradients: brokenGradients ?? parts.filter { $0.2.contains { !$0.isFinite } }.map(\.0.name),
       brokenParameters: parts.filter { $0.1.contains { !$0.isFinite } }.map(\.0.name),
       largestParameter: parts.compactMap { part in part.1.map(abs).max().map { (part.0.name, $0) } }
         .max { $0.1 < $1.1 })
