@@ -21,6 +21,8 @@ public struct LoopedDecoder: Module {
   public let gate: Linear?
   /// [vocabulary, hidden]; `nil` where the embedding is read out.
   public let readout: Linear?
+  /// The layers' parameters: what a layer's first use says of their gradients.
+  private let layerParameters: [[Parameter]]
 
   /// A model with random weights.
   ///
@@ -36,6 +38,7 @@ public struct LoopedDecoder: Module {
     var layers: [DecoderLayer] = []
     for _ in 0..<configuration.layers { layers.append(DecoderLayer(configuration, random: &random)) }
     self.layers = layers
+    layerParameters = layers.map(\.parameters)
     norm = RMSNorm(width: width, epsilon: configuration.normEpsilon)
     if configuration.hasExitGate {
       let bias = -log(Float(max(configuration.loops - 1, 1)))
@@ -63,9 +66,18 @@ public struct LoopedDecoder: Module {
   ) -> [Variable] {
     let segments = batch.segments
     var loop = Loop(
-      body: DecoderBody(checkpoints: checkpoints) { state in
-        norm(layers.reduce(state) { $1($0, table: table, segments: segments) })
+      body: DecoderBody(checkpoints: checkpoints) { state, loop in
+        // Going backward, a gradient is whole after the first loop, the last layer's first.
+        let isFirst = loop == 0
+        let after = layers.indices.reduce(state) { state, layer in
+          if isFirst { Tape.marksFirstUse(of: layerParameters[layer]) }
+          return layers[layer](state, table: table, segments: segments)
+        }
+        if isFirst { Tape.marksFirstUse(of: [norm.gain]) }
+        return norm(after)
       }, limit: loops, stopsAtFixedPoint: false)
+    // Tied, the embedding is read out after this.
+    Tape.marksFirstUse(of: [embedding.weight])
     var state = embedding(batch.tokens, shape: batch.shape)
     var states: [Variable] = []
     // The body throws nothing, and the loop nothing of its own.
@@ -76,17 +88,22 @@ public struct LoopedDecoder: Module {
   /// The gates of the states, before the sigmoid; none where the model has no gate, or one loop.
   public func gates(_ states: [Variable]) -> [Variable] {
     guard let gate, states.count > 1 else { return [] }
+    Tape.marksFirstUse(of: [gate.weight] + (gate.bias.map { [$0] } ?? []))
     return states.map { gate($0) }
   }
 
   /// Stage I, and with one loop the ordinary loss. See `expectedLoss`. The sequences are `sharded`.
+  ///
+  /// - Parameter counted: the counted targets of the whole batch, where this is one rank's part of it: then the loss is
+  ///   the part's term of the batch's mean, and the statistics are the part's own.
   public func loss(
-    _ batch: TokenBatch, loops: Int, table: RotaryTable, entropyWeight: Double, checkpoints: Bool = false
+    _ batch: TokenBatch, loops: Int, table: RotaryTable, entropyWeight: Double, checkpoints: Bool = false,
+    counted: Int? = nil
   ) -> (loss: Variable, statistics: ExitStatistics) {
     let widest = max(2 * configuration.intermediateSize, 3 * configuration.hiddenSize)
     let parts = Shards.ranges(sequences: batch.sequences, rows: batch.length, columns: widest)
       .map(batch.part).filter { $0.countedTargets > 0 }
-    let counted = Float(batch.countedTargets)
+    let counted = Float(counted ?? batch.countedTargets)
     var statistics = [ExitStatistics](repeating: ExitStatistics(loops: loops), count: parts.count)
     let loss = statistics.withUnsafeMutableBufferPointer { statistics in
       // Every shard writes its own.
@@ -94,8 +111,10 @@ public struct LoopedDecoder: Module {
       return sharded(parts.map { Float($0.countedTargets) / counted }) { shard in
         let part = parts[shard]
         let states = states(part, loops: loops, table: table, checkpoints: checkpoints)
+        let gates = gates(states)
+        if let readout { Tape.marksFirstUse(of: [readout.weight]) }
         let (loss, measured) = expectedLoss(
-          states: states, gates: gates(states), readout: readoutWeight, targets: part.targets,
+          states: states, gates: gates, readout: readoutWeight, targets: part.targets,
           entropyWeight: entropyWeight)
         statistics[shard] = measured
         return loss
@@ -121,11 +140,11 @@ public struct LoopedDecoder: Module {
 /// The block as `Looping` knows bodies; all loops are on the tape.
 private struct DecoderBody: LoopBody {
   let checkpoints: Bool
-  let pass: (Variable) -> Variable
+  let pass: (_ state: Variable, _ loop: Int) -> Variable
 
   mutating func apply(to state: inout Variable, loop: Int) -> Bool {
     let (before, pass) = (state, pass)
-    state = checkpoints ? checkpointed { [pass(before)] }[0] : pass(before)
+    state = checkpoints ? checkpointed { [pass(before, loop)] }[0] : pass(before, loop)
     return true
   }
 }

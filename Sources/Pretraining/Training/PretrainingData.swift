@@ -26,6 +26,21 @@ public struct PretrainingData {
       // The training file comes last: where it is, everything is.
       try Self.make(recipe, folder: folder, training: training, heldOut: heldOut)
     }
+    try self.init(reading: folder)
+  }
+
+  /// Reads what another rank has made. - Throws: as above, and `DataError` where there is nothing.
+  init(madeIn folder: String) throws {
+    guard FileManager.default.fileExists(atPath: folder + "/training.tokens") else {
+      throw DataError(
+        file: folder, message: "the first rank's data are not there",
+        hint: "all ranks must see the same folder: put the run on a file system that the machines share")
+    }
+    try self.init(reading: folder)
+  }
+
+  private init(reading folder: String) throws {
+    let (training, heldOut) = (folder + "/training.tokens", folder + "/held-out.tokens")
     tokenizer = try Tokenizer(contentsOf: folder + "/tokenizer.json")
     beginning = try Self.beginning(tokenizer)
     self.training = try TokenShard(path: training)

@@ -1,3 +1,4 @@
+import Collectives
 import Foundation
 import Gradients
 import Tensors
@@ -15,9 +16,13 @@ extension PretrainingRun {
   /// Trains up to the recipe's last step, or until `goesOn` says no; writes checkpoints, logs, evaluations and at last
   /// the model. A kill at any moment loses what came after the last checkpoint, and that is made again by `resume`.
   ///
+  /// Of several ranks, all call this. The first writes, and evaluates while the others wait; where `goesOn` says no on
+  /// one, all stop after the same step.
+  ///
   /// - Returns: whether the run is done.
   /// - Throws: `Divergence`; `AtomicFile.Failure` and `LogError` of the files.
   public func train(goesOn: () -> Bool = { true }, tell: (Event) -> Void = { _ in }) throws -> Bool {
+    guard communicator.isFirst else { return try follow(goesOn) }
     try AtomicFile.write([Array(recipe.yaml.utf8)], to: folder + "/recipe.yaml")
     let start = trainer.step
     let resumed = start > 0 ? start : nil
@@ -31,7 +36,7 @@ extension PretrainingRun {
     }
     let clock = ContinuousClock()
     let begin = clock.now
-    while !isDone, goesOn() {
+    while !isDone, try communicator.agrees(goesOn()) {
       var entry = try step()
       let step = trainer.step
       let speed = Double(step - start) / max((clock.now - begin) / .seconds(1), 1e-9)
@@ -55,6 +60,20 @@ extension PretrainingRun {
     }
     if !isDone, trainer.step > start { try save() }
     try export(to: folder + "/model")
+    try communicator.barrier()
+    return isDone
+  }
+
+  /// The same steps on the other ranks, which write nothing.
+  private func follow(_ goesOn: () -> Bool) throws -> Bool {
+    let start = trainer.step
+    while !isDone, try communicator.agrees(goesOn()) {
+      _ = try step()
+      if trainer.step % recipe.checkpointEvery == 0 || isDone { try save() }
+    }
+    if !isDone, trainer.step > start { try save() }
+    // Whoever ends before the first has written everything might seem to have failed.
+    try communicator.barrier()
     return isDone
   }
 

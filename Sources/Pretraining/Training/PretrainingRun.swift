@@ -1,3 +1,4 @@
+import Collectives
 import Foundation
 import Gradients
 import LanguageModel
@@ -14,16 +15,24 @@ public final class PretrainingRun {
   public let data: PretrainingData
   public let model: LoopedDecoder
   public let trainer: Trainer
+  /// The ranks that train together: each differentiates its sequences of every batch.
+  public let communicator: any Communicator
   private let source: TokenSource
   private var table: (base: Double, table: RotaryTable)?
   /// The mean of the loss over the last steps, for people.
   public private(set) var smoothedLoss = Double.nan
 
   /// A new run, at step 0. Makes the folder and the data.
+  /// - Parameter communicator: ranks that call this together, and see the same folder.
   /// - Precondition: the recipe has no contradiction.
-  /// - Throws: what reading the data and the model to start from throws.
-  public convenience init(_ recipe: PretrainingRecipe, folder: String) throws {
-    let data = try PretrainingData(recipe, folder: folder + "/data")
+  /// - Throws: what reading the data and the model to start from throws; `CollectiveError`.
+  public convenience init(
+    _ recipe: PretrainingRecipe, folder: String, communicator: any Communicator = SingleProcess()
+  ) throws {
+    // The first rank makes the data, the others find them.
+    let first = communicator.isFirst ? try PretrainingData(recipe, folder: folder + "/data") : nil
+    try communicator.barrier()
+    let data = try first ?? PretrainingData(madeIn: folder + "/data")
     let model: LoopedDecoder
     if recipe.start.isEmpty {
       var random = recipe.stream(.initialisation)
@@ -45,19 +54,30 @@ public final class PretrainingRun {
         hint: "--set training.loops=1, or make it a looped one: looped pretrain upcycle")
     }
     // So that a run that resumes needs nothing outside its folder.
-    try AtomicFile.write(
-      [Array(shape.configurationFile(type: .float32).utf8)], to: folder + "/data/config.json")
-    try self.init(recipe, folder: folder, data: data, model: model)
+    if communicator.isFirst {
+      try AtomicFile.write(
+        [Array(shape.configurationFile(type: .float32).utf8)], to: folder + "/data/config.json")
+    }
+    try self.init(recipe, folder: folder, data: data, model: model, communicator: communicator)
   }
 
   private init(
-    _ recipe: PretrainingRecipe, folder: String, data: PretrainingData, model: LoopedDecoder
+    _ recipe: PretrainingRecipe, folder: String, data: PretrainingData, model: LoopedDecoder,
+    communicator: any Communicator
   ) throws {
+    guard recipe.batch >= communicator.size else {
+      throw DataError(
+        file: folder,
+        message: "a batch of \(recipe.batch) sequences is too small for \(communicator.size) ranks",
+        hint: "fewer ranks, or training.batch of as many; training.accumulation can be smaller then")
+    }
+    self.communicator = communicator
     (self.recipe, self.folder, self.data, self.model) = (recipe, folder, data, model)
     // Stage II holds the others too, so that its checkpoint is a whole model; what has no gradient stays as it is.
     trainer = Trainer(
       model.parameters, rate: recipe.learningRate, adam: recipe.adam,
-      clipping: recipe.clipping > 0 ? recipe.clipping : nil, accumulation: recipe.accumulation)
+      clipping: recipe.clipping > 0 ? recipe.clipping : nil, accumulation: recipe.accumulation,
+      communicator: communicator)
     source = try TokenSource(
       [data.training], length: recipe.sequence, seed: UInt64(bitPattern: Int64(recipe.seed)))
   }
@@ -77,7 +97,7 @@ public final class PretrainingRun {
     return made
   }
 
-  /// One step of training.
+  /// One step of training. Of several ranks, all call this, and get the same.
   ///
   /// - Returns: loss, gradient, rate; the loss after each loop, the mean exit, the entropy, and the epoch.
   /// - Throws: `Divergence`.
@@ -88,20 +108,25 @@ public final class PretrainingRun {
     var parts: [ExitStatistics] = []
     let report = try trainer.train { batch in
       let number = step * recipe.accumulation + batch
-      let tokens = source.batch(from: number * recipe.batch, count: recipe.batch)
+      let own = communicator.share(of: recipe.batch)
+      let tokens = source.batch(from: number * recipe.batch + own.lowerBound, count: own.count)
+      let counted = tokens.countedTargets
+      let all = Int(try communicator.sum([Double(counted)])[0])
       // A batch of questions alone teaches nothing.
-      guard tokens.targets.contains(where: { $0 >= 0 }) else { return Variable(Tensor(scalar: 0)) }
+      guard counted > 0 else { return Variable(Tensor(scalar: 0)) }
       if recipe.stage == .gate {
-        return model.gateLoss(tokens, loops: loops, table: table, objective: recipe.gateObjective).loss
+        let loss = model.gateLoss(tokens, loops: loops, table: table, objective: recipe.gateObjective).loss
+        return counted == all ? loss : Float(counted) / Float(all) * loss
       }
       let (loss, statistics) = model.loss(
-        tokens, loops: loops, table: table, entropyWeight: beta, checkpoints: recipe.checkpointsLoops)
+        tokens, loops: loops, table: table, entropyWeight: beta, checkpoints: recipe.checkpointsLoops,
+        counted: all)
       parts.append(statistics)
       return loss
     }
     smoothedLoss = smoothedLoss.isFinite ? 0.95 * smoothedLoss + 0.05 * report.loss : report.loss
     var values: [(String, Double)] = [("loops", Double(loops))]
-    if let statistics = ExitStatistics.mean(parts) {
+    if let statistics = try ExitStatistics.mean(parts, loops: loops, communicator) {
       for (loop, loss) in statistics.losses.enumerated() { values.append(("loss_\(loop + 1)", loss)) }
       values += [("exit", statistics.meanExit), ("entropy", statistics.entropy)]
     }
@@ -114,7 +139,7 @@ public final class PretrainingRun {
 
   public static func checkpoint(in folder: String) -> String { folder + "/checkpoint.safetensors" }
 
-  /// Writes everything needed to go on. - Throws: `AtomicFile.Failure`.
+  /// Writes everything needed to go on. Of several ranks, all call this. - Throws: `AtomicFile.Failure`.
   public func save() throws {
     try Checkpoint.save(trainer, notes: ["pretraining": recipe.yaml], to: Self.checkpoint(in: folder))
   }
@@ -142,9 +167,13 @@ public final class PretrainingRun {
 
   /// A run as its folder's checkpoint left it.
   ///
-  /// - Parameter settings: over the recipe in the checkpoint, as `training.steps=20000`.
+  /// - Parameters:
+  ///   - settings: over the recipe in the checkpoint, as `training.steps=20000`.
+  ///   - communicator: ranks that call this together, as many as there may be now; they see the same folder.
   /// - Throws: `SafetensorsError`, `CheckpointError`, `DataError` or `SourceError`, which name the file.
-  public static func resume(_ folder: String, settings: [String] = []) throws -> PretrainingRun {
+  public static func resume(
+    _ folder: String, settings: [String] = [], communicator: any Communicator = SingleProcess()
+  ) throws -> PretrainingRun {
     let path = checkpoint(in: folder)
     let file = try SafetensorsFile(path: path)
     guard let text = file.metadata["note.pretraining"] else {
@@ -162,7 +191,9 @@ public final class PretrainingRun {
           hint: "start another run, from \(folder)/model with --start")
       }
     }
-    let data = try PretrainingData(recipe, folder: folder + "/data")
+    let first = communicator.isFirst ? try PretrainingData(recipe, folder: folder + "/data") : nil
+    try communicator.barrier()
+    let data = try first ?? PretrainingData(madeIn: folder + "/data")
     let configuration = try TrainableFiles.configuration(
       at: folder + "/data/config.json", hasExitGate: file["model.gate.weight"] != nil)
     // The model is made before its tensors are compared: its size must be what the file holds.
@@ -171,13 +202,31 @@ public final class PretrainingRun {
     else { throw DataError(file: path, message: "is of another model than \(folder)/data/config.json") }
     var random = RandomStream(seed: 0)
     let run = try PretrainingRun(
-      recipe, folder: folder, data: data, model: LoopedDecoder(configuration, random: &random))
+      recipe, folder: folder, data: data, model: LoopedDecoder(configuration, random: &random),
+      communicator: communicator)
     _ = try Checkpoint.resume(run.trainer, from: path)
     return run
   }
 }
 
 extension ExitStatistics {
+  /// The mean over the batches of all ranks, each by its tokens; `nil` of none.
+  static func mean(
+    _ parts: [ExitStatistics], loops: Int, _ communicator: any Communicator
+  ) throws -> ExitStatistics? {
+    let own = mean(parts)
+    guard communicator.size > 1 else { return own }
+    var mean = own ?? ExitStatistics(loops: loops)
+    let values = mean.losses + mean.exits + [mean.expectedLoss, mean.entropy]
+    let sums = try communicator.sum([Double(mean.tokens)] + values.map { $0 * Double(mean.tokens) })
+    guard sums[0] > 0 else { return nil }
+    mean.tokens = Int(sums[0])
+    let means = sums.dropFirst().map { $0 / sums[0] }
+    (mean.losses, mean.exits) = (Array(means[..<loops]), Array(means[loops..<2 * loops]))
+    (mean.expectedLoss, mean.entropy) = (means[2 * loops], means[2 * loops + 1])
+    return mean
+  }
+
   /// The mean over batches, each by its tokens; `nil` of none.
   static func mean(_ parts: [ExitStatistics]) -> ExitStatistics? {
     guard let first = parts.first else { return nil }
