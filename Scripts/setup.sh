@@ -19,6 +19,13 @@ setup_swift() {
   if [ "$(uname)" = Linux ] && [ ! -e /usr/include/zlib.h ]; then need_packages zlib1g-dev; fi
   # oneDNN: matrix products. On macOS Accelerate takes its place.
   if [ "$(uname)" = Linux ] && [ ! -e /usr/include/oneapi/dnnl/dnnl.h ]; then need_packages libdnnl-dev; fi
+  # Training on several machines, for those alone who ask for it.
+  if [ "${LOOPED_MPI:-}" = 1 ]; then setup_mpi; fi
+}
+
+setup_mpi() {
+  if command -v mpirun >/dev/null 2>&1 && command -v mpicc >/dev/null 2>&1; then return; fi
+  need_packages libopenmpi-dev openmpi-bin
 }
 
 # need_packages NAME ...: installs Debian packages, or says what to type where it may not.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 import Foundation
 import InContext
 import RecipeFiles
@@ -15,6 +16,9 @@ struct SweepSubcommand: ParsableCommand {
         looped icl sweep Recipes/linear-looped.yaml --over training.loops=5,10,15 --over seed=1,2
 
       A combination whose folder holds a finished run is not trained again, one that was stopped goes on.
+
+      Under mpirun every rank trains the next combination that is its turn, and the first evaluates all of them. See \
+      Documentation/DistributedTraining.md.
       """)
 
   @Argument(help: "A recipe (YAML).") var recipe: String
@@ -26,6 +30,10 @@ struct SweepSubcommand: ParsableCommand {
 
   func run() throws {
     Interrupt.install()
+    try Ranks.run(sweep)
+  }
+
+  private func sweep(_ communicator: any Communicator) throws {
     var combinations: [[String]] = [[]]
     for axis in over {
       let parts = axis.split(separator: "=", maxSplits: 1)
@@ -41,19 +49,19 @@ struct SweepSubcommand: ParsableCommand {
       recipe.name += combination.isEmpty ? "" : ", " + combination.joined(separator: ", ")
       return recipe
     }
+    let all = Array(zip(recipes, combinations))
+    if communicator.size > 1 {
+      var isTrained = true
+      for index in stride(from: communicator.rank, to: all.count, by: communicator.size) where isTrained {
+        isTrained = try train(all[index].0, all[index].1) != nil
+      }
+      guard try communicator.agrees(isTrained) else { throw ExitCode(130) }
+      // What follows finds every run finished.
+      guard communicator.isFirst else { return }
+    }
     var evaluations: [Evaluation] = []
-    for (recipe, combination) in zip(recipes, combinations) {
-      let folder = output + "/" + combination.joined(separator: "-").replacing("/", with: "-")
-      let checkpoint = TrainingSession.checkpoint(in: folder)
-      let run =
-        FileManager.default.fileExists(atPath: checkpoint)
-        ? try TrainingRun.load(checkpoint, settings: ["training.steps=\(recipe.steps)"]) : TrainingRun(recipe)
-      guard run.recipe == recipe else {
-        throw CommandError("\(folder) holds a run of another recipe\nhint: choose another --output")
-      }
-      guard try TrainingSession(run: run, folder: folder, printsLines: false).train() else {
-        throw ExitCode(130)
-      }
+    for (recipe, combination) in all {
+      guard let run = try train(recipe, combination) else { throw ExitCode(130) }
       guard let evaluation = Evaluator(run).evaluate(progress: { _ in !Interrupt.isRequested }) else {
         throw ExitCode(130)
       }
@@ -65,6 +73,19 @@ struct SweepSubcommand: ParsableCommand {
     report.maps = Self.maps(over, evaluations)
     try AtomicFile.write([Array(report.json.utf8)], to: output + "/sweep.json")
     try report.write(svg: svg, html: html)
+  }
+
+  /// The finished run of a combination; `nil` where Ctrl-C stopped it.
+  private func train(_ recipe: Recipe, _ combination: [String]) throws -> TrainingRun? {
+    let folder = output + "/" + combination.joined(separator: "-").replacing("/", with: "-")
+    let checkpoint = TrainingSession.checkpoint(in: folder)
+    let run =
+      FileManager.default.fileExists(atPath: checkpoint)
+      ? try TrainingRun.load(checkpoint, settings: ["training.steps=\(recipe.steps)"]) : TrainingRun(recipe)
+    guard run.recipe == recipe else {
+      throw CommandError("\(folder) holds a run of another recipe\nhint: choose another --output")
+    }
+    return try TrainingSession(run: run, folder: folder, printsLines: false).train() ? run : nil
   }
 
   /// The error at the last position over two keys, where there are two of several values.

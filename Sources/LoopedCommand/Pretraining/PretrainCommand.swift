@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 import Foundation
 import Pretraining
 import RecipeFiles
@@ -16,6 +17,8 @@ struct PretrainCommand: ParsableCommand {
         looped pretrain --resume runs/kjv
         looped pretrain --data book.txt -o runs/book --set training.steps=2000
         looped pretrain --stage gate --start runs/kjv/model --data book.txt -o runs/kjv-gate
+
+      On several machines: mpirun -n 4 looped pretrain …, see Documentation/DistributedTraining.md.
 
       DIR/model is a Hugging Face folder: config.json, model.safetensors, tokenizer.json.
       """,
@@ -67,9 +70,15 @@ struct PretrainRunSubcommand: ParsableCommand {
 
   func run() throws {
     Interrupt.install()
+    try Ranks.run(train)
+  }
+
+  private func train(_ communicator: any Communicator) throws {
+    let isFirst = communicator.isFirst
+    func say(_ text: String) { if isFirst { FileHandle.standardError.write(Data((text + "\n").utf8)) } }
     let run: PretrainingRun
     if resume, let folder = recipe {
-      run = try PretrainingRun.resume(folder, settings: settings)
+      run = try PretrainingRun.resume(folder, settings: settings, communicator: communicator)
     } else {
       let recipe: PretrainingRecipe
       if let path = self.recipe {
@@ -79,7 +88,7 @@ struct PretrainRunSubcommand: ParsableCommand {
         recipe = try PretrainingRecipe(yaml: [], file: "--data", settings: ["name=\(name)"] + settings)
       }
       let folder = output ?? "runs/" + recipe.fileName
-      if FileManager.default.fileExists(atPath: PretrainingRun.checkpoint(in: folder)) {
+      if isFirst, FileManager.default.fileExists(atPath: PretrainingRun.checkpoint(in: folder)) {
         guard force else {
           throw CommandError(
             "\(folder) holds a run already\nhint: --resume \(folder) goes on with it, --force starts anew")
@@ -88,12 +97,13 @@ struct PretrainRunSubcommand: ParsableCommand {
         try? FileManager.default.removeItem(atPath: folder + "/data")
       }
       say("reading the text ...")
-      run = try PretrainingRun(recipe, folder: folder)
+      run = try PretrainingRun(recipe, folder: folder, communicator: communicator)
     }
     let recipe = run.recipe
     say(
       "\(recipe.name): \(run.model.parameterCount) parameters, \(run.data.training.count) tokens in "
         + "\(run.data.training.documents) documents, \(recipe.steps) steps of \(run.tokensPerStep), into \(run.folder)"
+        + (communicator.size > 1 ? ", on \(communicator.size) ranks" : "")
     )
     let display = PretrainingDisplay(run)
     defer { display.clear() }
@@ -105,8 +115,6 @@ struct PretrainRunSubcommand: ParsableCommand {
     display.clear()
     say("the model is in \(run.folder)/model")
   }
-
-  private func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 }
 
 /// Log lines on standard output, a line of progress on a terminal.
