@@ -17,8 +17,9 @@ enum Ranks {
       Launch.leave(communicator)
       throw code
     } catch {
-      // What every rank finds wrong, the first says for all.
-      if !communicator.isFirst, !(error is CollectiveError) { Thread.sleep(forTimeInterval: 1) }
+      // What every rank finds wrong, the first says for all, and ends the others while they wait.
+      signal(SIGTERM, SIG_DFL)
+      if !communicator.isFirst, !(error is CollectiveError) { Thread.sleep(forTimeInterval: 3) }
       FileHandle.standardError.write(Data((communicator.isFirst ? "" : "rank \(communicator.rank): ").utf8))
       (error as? any ReportedError ?? CommandError("\(error)")).report()
       communicator.abort("\(error)")
