@@ -32,6 +32,32 @@ import Testing
     #expect(GradientBuckets([]).buckets.isEmpty && GradientBuckets([0, 0]).room == 0)
   }
 
+  @Test(arguments: [1, 2, 5]) func marksDeliverWhileThePassGoesOn(_ shards: Int) {
+    let parameters = [Parameter(Tensor([2])), Parameter(Tensor([3]))]
+    let delivery = GradientDelivery(parameters, scale: 1)
+    var found: [Float] = []
+    let tape = Tape()
+    GradientDelivery.$current.withValue(delivery) {
+      let loss = tape.record {
+        // What is recorded first, the backward pass comes to last.
+        Tape.append([]) {
+          found = [0, 1].map { place in
+            delivery.take(place).reduce(0) { $0 + $1.factor * $1.tensor.values[0] }
+          }
+        }
+        return sharded(Array(repeating: 1, count: shards)) { _ in
+          let x = parameters[1] * Variable(Tensor([1]))
+          Tape.marksFirstUse(of: [parameters[0]])
+          return squaredError(parameters[0] * x, Tensor([0]))
+        }
+      }
+      tape.backward(from: loss)
+    }
+    // Of (a b)²: 2 a b² is there before the pass is over, and nowhere else; 2 a² b, unmarked, is where it always was.
+    #expect(found == [Float(shards) * 36, 0])
+    #expect(parameters[0].gradient == nil && parameters[1].gradient?.values == [Float(shards) * 24])
+  }
+
   /// A small loop over shards, with one parameter that every batch uses late, one that no batch uses, and one that only
   /// the last shard of all does.
   struct Model {
