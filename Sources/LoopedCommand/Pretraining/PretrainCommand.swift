@@ -150,7 +150,12 @@ final class PretrainingDisplay {
     fflush(nil)
   }
 
-  private func print(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+  private func print(_ line: String) {
+    // mpirun reads no more once it is interrupted: a run that is to stop does not wait for that.
+    var output = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+    while poll(&output, 1, 100) <= 0 { if Interrupt.isRequested { return } }
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+  }
 
   func clear() {
     if isTerminal { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
