@@ -25,7 +25,7 @@ public struct SVGChart {
   public var movesLegend = false
   let size = (width: 720.0, height: 400.0)
   private let margin = (left: 78.0, right: 20.0, top: 40.0, bottom: 54.0)
-  private static let colors = ["#0969da", "#cf222e", "#1a7f37", "#8250df", "#bf8700", "#1b7c83"]
+  private static let colors = ["#0969da", "#cf222e", "#1a7f37", "#8250df", "#bf8700", "#1b7c83", "#6e7781"]
 
   public init(
     title: String, xLabel: String, yLabel: String, logarithmicX: Bool = false, logarithmicY: Bool = false,

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import TextFiles
 
@@ -13,13 +14,13 @@ import TextFiles
     table: [operations 4, agreement 2]
     figures:
       - {name: loops, over: loops, runs: [looped]}
-      - {name: share, over: model.width, lines: training.loops}
+      - {name: share, over: model.width, lines: training.loops, shows: loss}
     claims:
       - says: Loops help.
         that: ["looped @ operations 4 > 0.1 + one @ operations 4", "looped @ all < 1"]
     """
 
-  private func read(_ text: String) throws -> TaskExperiment {
+  private func read(_ text: String) throws -> TaskExperiment<TaskRecipe> {
     try TaskExperiment(yaml: Array(text.utf8), file: "e.yaml") { name, settings in
       try TaskRecipe(yaml: [], file: name, settings: ["task.operations=4"] + settings)
     }
@@ -31,6 +32,7 @@ import TextFiles
     #expect(experiment.runs[1].recipe.loops == 3 && experiment.runs[1].recipe(seed: 7).seed == 7)
     #expect(experiment.runs[1].folder(seed: 2) == "a,training.loops=3,seed=2")
     #expect(experiment.figures.map(\.axis) == [.loops, .key("model.width", lines: "training.loops")])
+    #expect(experiment.figures.map(\.shows) == [.accuracy, .loss])
     #expect(experiment.claims[0].comparisons[0].right.offset == 0.1)
   }
 
@@ -47,6 +49,9 @@ import TextFiles
     ("one @ operations 4", "one operations 4", "comparison"),
     ("looped @ all < 1", "looped @ all", "comparison"),
     ("looped @ all < 1", "one @ agreement 2 < 1", "not measured of 'one'"),
+    ("shows: loss", "shows: speed", "speed"), ("name: Small", "trains: text", "trains text"),
+    ("name: Small", "trains: songs", "songs"), ("looped @ all < 1", "looped @ bits < 1", "bits"),
+    ("looped @ all < 1", "looped @ gate loss at 9 loops < 1", "9 loops"),
     ("that: [", "because: [", "because"), ("runs:\n", "runs: 3\nrun:\n", "list"),
   ])
   func mistakesAreNamed(_ old: String, _ new: String, _ says: String) throws {
@@ -61,10 +66,31 @@ import TextFiles
     #expect(throws: SourceError.self) { _ = try read(text) }
   }
 
+  @Test func experimentsOnTextNameTheirRecipes() throws {
+    let text = """
+      trains: text
+      runs: [{name: four, recipe: a.yaml, set: {training.loops: 4}}]
+      table: [loss held-out, loss held-out loop 2, agreement 2 3, gate loss at 2.5 loops]
+      claims: [{says: x, that: ["four @ entropy accuracy at 2 loops > four @ held-out loop 2"]}]
+      """
+    let experiment = try TaskExperiment<PretrainingRecipe>(yaml: Array(text.utf8), file: "e.yaml") {
+      try PretrainingRecipe(yaml: [], file: $0, settings: ["data.text=a.txt"] + $1)
+    }
+    #expect(experiment.runs[0].recipe(seed: 3).seed == 3 && experiment.table.count == 4)
+    #expect(experiment.runs[0].folder(seed: 3) == "a,training.loops=4,seed=3")
+    let folder = try Folder()
+    for (text, kind) in [(text, ExperimentKind.text), ("name: a", .tasks), ("", .tasks), ("- a", .tasks)] {
+      let path = folder.path + "/e.yaml"
+      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      #expect(try ExperimentKind(experiment: path) == kind)
+    }
+    try Data("trains: songs".utf8).write(to: URL(fileURLWithPath: folder.path + "/e.yaml"))
+    #expect(throws: SourceError.self) { try ExperimentKind(experiment: folder.path + "/e.yaml") }
+  }
+
   @Test func outcomesAreMeansAndCountsOfSeeds() throws {
     func evaluation(_ name: String, _ seed: Int, _ share: Double) throws -> TaskEvaluation {
-      var evaluation = TaskEvaluation(
-        blank: try TaskRecipe(yaml: [], file: "a", settings: ["task.operations=1"]))
+      var evaluation = try TaskRecipe(yaml: [], file: "a", settings: ["task.operations=1"]).blank
       (evaluation.name, evaluation.seed, evaluation.accuracy) = (name, seed, [[share]])
       return evaluation
     }

@@ -79,7 +79,7 @@ import TextFiles
   @Test func packedQuestionsDoNotSeeEachOther() throws {
     let run = TaskRun(try recipe(["training.loops=2"]))
     var random = RandomStream(seed: 1)
-    let questions = (0..<5).map { run.task.question(group: $0 % 2, &random) }
+    let questions = (0..<5).map { run.task.examination($0, of: 3, &random) }
     let packed = TokenBatch(questions)
     let states = run.model.states(packed, loops: 2, table: run.table)
     for (question, segment) in zip(questions, packed.segments) {
@@ -91,31 +91,22 @@ import TextFiles
     }
   }
 
-  @Test func exitsFollowTheirRules() {
-    func exit(_ rule: String, _ threshold: Double) -> Int {
-      TaskRun.exit(
-        .init(rule: rule, threshold: threshold, meanLoops: 0, accuracy: 0), probabilities: [0.2, 0.5, 0.3],
-        changes: [0.8, 0.3])
-    }
-    #expect([0.1, 0.5, 0.8, 2].map { exit("gate", $0) } == [0, 1, 2, 2])
-    #expect([0.9, 0.5, 0.1].map { exit("change", $0) } == [1, 2, 2])
-    #expect([1.0, 3.0].map { exit("fixed", $0) } == [0, 2])
-  }
-
   @Test func measurementsAgreeWithEachOther() throws {
     let evaluation = try #require(TaskRun(try recipe(["training.loops=3"])).evaluate())
     #expect(evaluation.isWhole && evaluation.groups == ["operations 1", "operations 2"])
     for loop in 0..<3 {
       #expect(evaluation.agreement[loop][loop] == 1)
-      let fixed = try #require(evaluation.value("fixed \(loop + 1).0 accuracy"))
+      let fixed = try #require(
+        evaluation.value("fixed accuracy at \(loop + 1) loops")
+          ?? evaluation.exits.first { $0.rule == .fixed }?.accuracy)
       #expect(abs(fixed - evaluation.value("all loop \(loop + 1)")!) < 1e-9)
       #expect(evaluation.value("fixed \(loop + 1).0 loops") == Double(loop + 1))
       for other in 0..<3 { #expect(evaluation.agreement[loop][other] == evaluation.agreement[other][loop]) }
     }
     #expect(evaluation.value("operations 2") == evaluation.value("operations 2 loop 3"))
     #expect(
-      evaluation.values.map(\.name)
-        == TaskEvaluation(blank: try recipe(["training.loops=3"])).values.map(\.name))
+      try evaluation.values.map(\.name)
+        == recipe(["training.loops=3"]).blank.values.map(\.name))
     let file = try JSONEncoder().encode(evaluation)
     #expect(try JSONDecoder().decode(TaskEvaluation.self, from: file) == evaluation)
   }
@@ -127,8 +118,22 @@ import TextFiles
     (["task.kind=hops", "task.share=0"], "task.share"), (["task.kind=hops", "task.share=1"], "task.share"),
     (["training.batch=65536", "training.loops=64", "model.width=4096"], "training.batch"),
     (["model.width=4096", "model.layers=64", "training.batch=1"], "model.layers"),
-    (["task.modulus=1"], "task.modulus"), (["training.loops=0"], "training.loops"),
-    (["training.loops=1e9"], "training.loops"), (["seed=-1"], "seed"), (["task.kind=capo"], "task.kind"),
+    (["task.modulus=1"], "task.modulus"),
+    (["task.kind=capo", "task.names=9, 9", "task.people=82"], "task.names"),
+    (
+      ["task.kind=capo", "task.names=" + Array(repeating: "9999", count: 5).joined(separator: ",")],
+      "task.names"
+    ),
+    (["task.names=0"], "task.names"), (["task.names="], "task.names"), (["task.values=3,,x"], "task.values"),
+    (["task.values=" + Array(repeating: "2", count: 17).joined(separator: ",")], "task.values"),
+    (
+      [
+        "task.kind=capo", "task.values=" + Array(repeating: "100000", count: 16).joined(separator: ","),
+        "model.width=512",
+      ], "model.layers"
+    ),
+    (["task.templates=0"], "task.templates"), (["training.loops=0"], "training.loops"),
+    (["training.loops=1e9"], "training.loops"), (["seed=-1"], "seed"), (["task.kind=poem"], "task.kind"),
     (["training.speed=1"], "training.speed"), (["training.rate=nan"], "training.rate"),
   ])
   func contradictionsAreRefusedByName(_ settings: [String], _ key: String) throws {
@@ -139,5 +144,10 @@ import TextFiles
   @Test func recipesReadBack() throws {
     let recipe = try recipe(["task.kind=hops", "task.share=0.25", "training.entropy-weight=0.5, 0.1@9"])
     #expect(try TaskRecipe(yaml: Array(recipe.yaml.utf8), file: "again") == recipe)
+    let capo = try self.recipe(["task.kind=capo", "task.names=40, 5,60", "task.values=7"])
+    #expect(capo.names == [40, 5, 60] && capo.values == [7])
+    #expect(try TaskRecipe(yaml: Array(capo.yaml.utf8), file: "again") == capo)
+    let list = "task: {names: [3, 4], values: [5]}"
+    #expect(try TaskRecipe(yaml: Array(list.utf8), file: "list").names == [3, 4])
   }
 }

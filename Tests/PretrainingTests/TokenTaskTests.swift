@@ -1,3 +1,4 @@
+import Foundation
 import Tensors
 import Testing
 
@@ -109,5 +110,50 @@ import Testing
     ])
     #expect(batch.tokens == [5, 1, 6, 5, 1, 1, 6] && batch.targets == [-1, -1, 2, -1, -1, -1, 3])
     #expect(batch.segments == [0..<3, 3..<7] && batch.shape == [1, 7])
+  }
+
+  @Test func biographiesAreTheSameEveryTime() throws {
+    var random = RandomStream(seed: 5)
+    let task = CapoTask(people: 60, names: [4, 4, 5], values: [12, 1, 3], templates: 2, random: &random)
+    #expect(task.vocabulary == 13 + 16 + 6 + 1 && task.longest == 9)
+    #expect(abs(task.nameBits - log2(80)) < 1e-12 && abs(task.valueBits - log2(36)) < 1e-12)
+    var people: [[Int32]: Int] = [:]
+    for person in 0..<60 {
+      let questions = (0..<30).map { _ in task.biography(of: person, &random) }
+      for question in questions {
+        #expect(question.answers.map(\.token) == questions[0].answers.map(\.token))
+        #expect(question.answers.map(\.group) == [0, 0, 0, 1, 1, 1])
+        #expect(question.answers.map(\.place) == [0, 1, 2, 4, 6, 8] && question.tokens.count == 9)
+        // Every answer but the last is the token behind its place.
+        for answer in question.answers.dropLast() {
+          #expect(question.tokens[answer.place + 1] == answer.token)
+        }
+        #expect(question.tokens.allSatisfy { (0..<Int32(task.vocabulary)) ~= $0 })
+      }
+      // Both marks of an attribute are drawn, and no mark stands for two attributes.
+      let marks = [4, 6, 8].map { place in Set(questions.map { $0.tokens[place] }) }
+      #expect(marks.allSatisfy { $0.count == 2 } && Set(marks.joined()).count == 6)
+      people[Array(questions[0].answers.map(\.token).prefix(3)), default: 0] += 1
+    }
+    #expect(people.count == 60, "no two people have one name")
+    #expect(task.examined(7) == 7 && task.examined(1000) == 60)
+    let everybody = (0..<60).map { task.examination($0, of: 1000, &random).answers.map(\.token) }
+    #expect(Set(everybody).count == 60)
+    // As many people as names is a permutation.
+    let full = CapoTask(people: 8, names: [2, 4], values: [2], templates: 1, random: &random)
+    #expect(Set((0..<8).map { full.biography(of: $0, &random).tokens.prefix(3) }).count == 8)
+  }
+
+  @Test func knowledgeIsCountedInBits() {
+    var random = RandomStream(seed: 5)
+    let task = CapoTask(people: 16, names: [8, 16], values: [4, 32], templates: 1, random: &random)
+    let ln = { (x: Int) in log(Double(x)) }
+    // Who knows nothing guesses uniformly; who knows everything knows which of all names there are.
+    #expect(abs(task.bits(name: (ln(8) + ln(16)) / 2, value: (ln(4) + ln(32)) / 2)) < 1e-9)
+    #expect(abs(task.bits(name: ln(16) / 2, value: 0) - task.mostBits) < 1e-9)
+    #expect(abs(task.mostBits - 16 * (7 - 4 + 7)) < 1e-9)
+    // A bit less of a value is a bit more for each of the people.
+    let a = task.bits(name: 1, value: 1)
+    #expect(abs(task.bits(name: 1, value: 1 - ln(2) / 2) - a - 16) < 1e-9)
   }
 }

@@ -8,17 +8,19 @@ import Tensors
 struct PretrainExperimentSubcommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "experiment",
-    abstract: "Train looped and other networks on a synthetic task, and hold a paper's claims against them.",
+    abstract:
+      "Train looped and other networks on a synthetic task or a text, and hold a paper's claims against them.",
     discussion: """
       For example: looped pretrain experiment Experiments/LoopedLanguageModels/mano.yaml
 
       Experiments/LoopedLanguageModels/mano/ gets report.md, the figures and results.json. What is trained already is \
-      not trained again, what was stopped goes on; runs of several experiments that train the same are shared.
+      not trained again, what was stopped goes on; runs of several experiments that train the same are shared. The keys \
+      of recipes on text are listed by `looped pretrain keys`.
       """)
 
   @Argument(help: "An experiment (YAML).") var experiment: String?
   @OptionGroup var options: ExperimentOptions
-  @Flag(help: "List the keys of recipes and their defaults.") var keys = false
+  @Flag(help: "List the keys of recipes of tasks and their defaults.") var keys = false
 
   func validate() throws {
     if experiment == nil, !keys {
@@ -35,7 +37,19 @@ struct PretrainExperimentSubcommand: ParsableCommand {
       return
     }
     Interrupt.install()
-    let experiment = try TaskExperiment(path: path)
+    switch try ExperimentKind(experiment: path) {
+    case .tasks: try run(TaskExperiment<TaskRecipe>(path: path), path) { try measure($0, named: $1, in: $2) }
+    case .text:
+      try run(TaskExperiment<PretrainingRecipe>(path: path), path) { try measure($0, named: $1, in: $2) }
+    }
+  }
+
+  /// - Parameter measure: trains what is left to train of a recipe in a folder, and measures it. `nil`: not trained, and
+  ///   not to be.
+  private func run<Recipe: MeasuredRecipe>(
+    _ experiment: TaskExperiment<Recipe>, _ path: String,
+    measure: (_ recipe: Recipe, _ name: String, _ folder: String) throws -> TaskEvaluation?
+  ) throws {
     let folder = try options.folder(of: path)
     var evaluations: [TaskEvaluation] = []
     if options.reportOnly {
@@ -44,7 +58,11 @@ struct PretrainExperimentSubcommand: ParsableCommand {
       // Seed by seed, so that what is there early is a whole comparison.
       for seed in experiment.seeds {
         for run in experiment.runs {
-          if let evaluation = try measure(run, seed: seed) { evaluations.append(evaluation) }
+          if let evaluation = try measure(
+            run.recipe(seed: seed), "\(run.name), seed \(seed)", options.runs + "/" + run.folder(seed: seed))
+          {
+            evaluations.append(evaluation)
+          }
         }
         try folder.keep(evaluations.map(\.rounded))
       }
@@ -54,20 +72,38 @@ struct PretrainExperimentSubcommand: ParsableCommand {
     try folder.write(report.document)
   }
 
-  /// Trains what is left to train of a run, and measures it. `nil`: not trained, and not to be.
-  private func measure(_ wanted: TaskExperiment.Run, seed: Int) throws -> TaskEvaluation? {
-    let folder = options.runs + "/" + wanted.folder(seed: seed)
-    let run = try TaskRun(wanted.recipe(seed: seed), resuming: folder)
-    let name = "\(wanted.name), seed \(seed)"
+  private func measure(_ recipe: TaskRecipe, named name: String, in folder: String) throws -> TaskEvaluation?
+  {
+    let run = try TaskRun(recipe, resuming: folder)
     if !run.isDone {
       guard options.announce(name, in: folder) else { return nil }
-      var bar = ProgressBar(total: run.recipe.steps + run.recipe.gateSteps, what: "steps of \(name)")
+      var bar = ProgressBar(total: recipe.steps + recipe.gateSteps, what: "steps of \(name)")
       let done = try run.train(
         into: folder, goesOn: { !Interrupt.isRequested }, tell: { bar.update($0.step) })
       bar.finish()
       guard done else { throw ExitCode(130) }
     }
-    guard let evaluation = run.evaluate(goesOn: { !Interrupt.isRequested }) else { throw ExitCode(130) }
+    return try whole(run.evaluate(goesOn: { !Interrupt.isRequested }))
+  }
+
+  private func measure(
+    _ recipe: PretrainingRecipe, named name: String, in folder: String
+  ) throws -> TaskEvaluation? {
+    let run = try PretrainingRun.opened(recipe, folder: folder)
+    if !run.isDone {
+      guard options.announce(name, in: folder) else { return nil }
+      var bar = ProgressBar(total: recipe.steps, what: "steps of \(name)")
+      let done = try run.train(
+        goesOn: { !Interrupt.isRequested },
+        tell: { if case .progressed(let step, _) = $0 { bar.update(step) } })
+      bar.finish()
+      guard done else { throw ExitCode(130) }
+    }
+    return try whole(run.measure(goesOn: { !Interrupt.isRequested }))
+  }
+
+  private func whole(_ evaluation: TaskEvaluation?) throws -> TaskEvaluation {
+    guard let evaluation else { throw ExitCode(130) }
     return evaluation
   }
 }

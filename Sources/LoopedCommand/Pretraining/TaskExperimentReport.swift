@@ -3,8 +3,8 @@ import Pretraining
 import Reporting
 
 /// A controlled experiment's measurements in Markdown: the claims and whether they hold, tables, figures.
-struct TaskExperimentReport {
-  let experiment: TaskExperiment
+struct TaskExperimentReport<Recipe: MeasuredRecipe> {
+  let experiment: TaskExperiment<Recipe>
   let evaluations: [TaskEvaluation]
   /// What makes the report again.
   let command: String
@@ -18,19 +18,26 @@ struct TaskExperimentReport {
           comparisons: claim.comparisons.map { (line($0), $0.outcome(in: evaluations)?.holds) })
       },
       runs: runs,
-      remark:
-        "Means over \(experiment.seeds.count) seeds, and in brackets the least and the greatest, of "
-        + "\(evaluations.first?.questions ?? 0) questions of each kind; an answer is right where the likeliest token is "
-        + "the answer.",
+      remark: remark,
       figures: experiment.figures.compactMap(drawn))
+  }
+
+  private var remark: String {
+    let (seeds, answers) = (experiment.seeds.count, evaluations.first?.answers.last ?? 0)
+    let what =
+      Recipe.trains == .text
+      ? "\(answers) held-out tokens; losses are in nats a token, and a token is right where it is the likeliest."
+      : "\(answers) answers of each kind; an answer is right where it is the likeliest token."
+    return seeds > 1
+      ? "Means over \(seeds) seeds, and in brackets the least and the greatest, of " + what : "Of " + what
   }
 
   private func line(_ comparison: TaskClaim.Comparison) -> String {
     guard let outcome = comparison.outcome(in: evaluations) else {
       return "`\(comparison.text)`: not measured"
     }
-    return "`\(comparison.text)`: \(Self.number(outcome.left)) \(comparison.isLess ? "<" : ">") "
-      + "\(Self.number(outcome.right)): \(outcome.holds ? "yes" : "no") "
+    return "`\(comparison.text)`: \(Self.exact(outcome.left)) \(comparison.isLess ? "<" : ">") "
+      + "\(Self.exact(outcome.right)): \(outcome.holds ? "yes" : "no") "
       + "(\(outcome.seeds.holding) of \(outcome.seeds.all) seeds)"
   }
 
@@ -61,7 +68,7 @@ struct TaskExperimentReport {
   // MARK: Figures
 
   /// - Returns: `nil` if none of its runs was measured.
-  private func drawn(_ figure: TaskExperiment.Figure) -> ExperimentDocument.Figure? {
+  private func drawn(_ figure: TaskExperiment<Recipe>.Figure) -> ExperimentDocument.Figure? {
     guard let (series, xLabel, yLabel) = series(figure) else { return nil }
     var chart = SVGChart(title: figure.title, xLabel: xLabel, yLabel: yLabel, series: series)
     chart.movesLegend = true
@@ -70,31 +77,53 @@ struct TaskExperimentReport {
   }
 
   private func series(
-    _ figure: TaskExperiment.Figure
+    _ figure: TaskExperiment<Recipe>.Figure
   ) -> (series: [SVGChart.Series], xLabel: String, yLabel: String)? {
     let chosen = figure.runs.isEmpty ? experiment.runs.map(\.name) : figure.runs
-    var (series, xLabel, yLabel) = ([SVGChart.Series](), "loops", "right answers")
+    var (series, xLabel, yLabel) = ([SVGChart.Series](), "loops", label(figure.shows))
     switch figure.axis {
     case .loops:
-      series = chosen.map { run in
-        line(run, evaluations(of: run).map { $0.accuracy.last ?? [] })
-      }
+      series = chosen.map { run in line(run, evaluations(of: run).map { curve($0, figure.shows) }) }
     case .groups:
       xLabel = "kind of question"
-      series = chosen.map { run in line(run, evaluations(of: run).map { $0.accuracy.compactMap(\.last) }) }
+      series = chosen.map { run in
+        line(run, evaluations(of: run).map { table($0, figure.shows).compactMap(\.last) })
+      }
     case .agreement:
       yLabel = "as the last loop"
       series = chosen.map { run in line(run, evaluations(of: run).map { $0.agreement.compactMap(\.last) }) }
     case .exits:
       xLabel = "mean loops"
-      series = chosen.flatMap { exits($0, isOnly: chosen.count == 1) }
+      series = chosen.flatMap { exits($0, isOnly: chosen.count == 1, figure.shows) }
     case .key(let key, let lines):
       xLabel = key
-      series = points(chosen, key, lines)
+      series = points(chosen, key, lines, figure.shows)
     }
     series.removeAll { $0.points.isEmpty }
     return series.isEmpty ? nil : (series, xLabel, yLabel)
   }
+
+  private func label(_ shows: TaskExperiment<Recipe>.Figure.Quantity) -> String {
+    switch shows {
+    case .accuracy: Recipe.trains == .text ? "right tokens" : "right answers"
+    case .loss: "nats"
+    case .bits: "bits per parameter"
+    }
+  }
+
+  /// [loop], of the hardest group.
+  private func curve(
+    _ evaluation: TaskEvaluation, _ shows: TaskExperiment<Recipe>.Figure.Quantity
+  ) -> [Double] {
+    shows == .bits
+      ? evaluation.bits.map { $0 / Double(evaluation.parameters) }
+      : table(evaluation, shows).last ?? []
+  }
+
+  /// [group][loop].
+  private func table(
+    _ evaluation: TaskEvaluation, _ shows: TaskExperiment<Recipe>.Figure.Quantity
+  ) -> [[Double]] { shows == .loss ? evaluation.losses : evaluation.accuracy }
 
   /// The mean over seeds by position, counted from 1, with the range.
   private func line(_ name: String, _ curves: [[Double]]) -> SVGChart.Series {
@@ -112,27 +141,32 @@ struct TaskExperimentReport {
   }
 
   /// A line for every rule of leaving early: means over seeds of loops and right answers by threshold.
-  private func exits(_ run: String, isOnly: Bool) -> [SVGChart.Series] {
+  private func exits(
+    _ run: String, isOnly: Bool, _ shows: TaskExperiment<Recipe>.Figure.Quantity
+  ) -> [SVGChart.Series] {
     let measured = evaluations(of: run)
+    let path: KeyPath<TaskEvaluation.Exit, Double> = shows == .loss ? \.loss : \.accuracy
     var series: [SVGChart.Series] = []
     for (place, exit) in (measured.first?.exits ?? []).enumerated() {
       let same = measured.compactMap { $0.exits.indices.contains(place) ? $0.exits[place] : nil }
-      let name = isOnly ? exit.rule : "\(run): \(exit.rule)"
+      let name = isOnly ? exit.rule.rawValue : "\(run): \(exit.rule)"
       series[series.place(of: name)].points.append(
-        (Self.mean(same.map(\.meanLoops)), Self.mean(same.map(\.accuracy))))
+        (Self.mean(same.map(\.meanLoops)), Self.mean(same.map { $0[keyPath: path] })))
     }
     for index in series.indices { series[index].points.sort { $0.x < $1.x } }
     return series
   }
 
-  private func points(_ chosen: [String], _ key: String, _ lines: String?) -> [SVGChart.Series] {
-    let fields = Dictionary(uniqueKeysWithValues: TaskRecipe.fields.map { ($0.key, $0) })
+  private func points(
+    _ chosen: [String], _ key: String, _ lines: String?, _ shows: TaskExperiment<Recipe>.Figure.Quantity
+  ) -> [SVGChart.Series] {
+    let fields = Dictionary(uniqueKeysWithValues: Recipe.fields.map { ($0.key, $0) })
     var series: [SVGChart.Series] = []
     for run in experiment.runs where chosen.contains(run.name) {
       guard let x = fields[key].flatMap({ Double($0.get(run.recipe)) }) else { continue }
-      let name = lines.flatMap { fields[$0] }.map { "\($0.key) \($0.get(run.recipe))" } ?? "right answers"
+      let name = lines.flatMap { fields[$0] }.map { "\($0.key) \($0.get(run.recipe))" } ?? label(shows)
       let place = series.place(of: name)
-      Self.add(x, evaluations(of: run.name).compactMap { $0.accuracy.last?.last }, to: &series[place])
+      Self.add(x, evaluations(of: run.name).compactMap { curve($0, shows).last }, to: &series[place])
     }
     for index in series.indices {
       series[index].points.sort { $0.x < $1.x }
@@ -156,6 +190,11 @@ struct TaskExperimentReport {
 
   private static func mean(_ values: [Double]) -> Double {
     values.reduce(0, +) / Double(max(values.count, 1))
+  }
+
+  /// Claims may hold by little.
+  private static func exact(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : String(format: "%.4f", value)
   }
 
   static func number(_ value: Double) -> String {

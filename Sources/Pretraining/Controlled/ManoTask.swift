@@ -7,7 +7,7 @@ import Tensors
 /// An expression has l operations, l uniform in 1 … L, each +, - or * modulo p. Of l operations under the first, the left
 /// side gets a number uniform in 0 … l - 1. Source: Ouro, arXiv 2510.25741, section 6 (p = 23, L = 10, 16, 24), after
 /// Allen-Zhu, "Physics of language models", part 4.1; how operations are shared out between the sides is not printed.
-public struct ManoTask: TokenTask, Equatable {
+public struct ManoTask: GroupedTask, Equatable {
   /// p: operands and answers are tokens 0 ..< p.
   public let modulus: Int
   /// L.
@@ -39,7 +39,7 @@ public struct ManoTask: TokenTask, Equatable {
   public func question(group: Int, _ random: inout RandomStream) -> TaskQuestion {
     var tokens = [beginning, lengthMark(group + 1)]
     let value = append(operations: group + 1, to: &tokens, &random)
-    return TaskQuestion(tokens: tokens + [answerMark], answer: Int32(value))
+    return TaskQuestion(tokens: tokens + [answerMark], answer: Int32(value), group: group)
   }
 
   /// Appends an expression and returns its value.

@@ -8,7 +8,7 @@ import Tensors
 /// people · relations^hops questions about the first layer a share is trained on, and the others are held out: they can
 /// be answered by who has learned the single relations and to chain them. Source: Ouro, arXiv 2510.25741, section 6
 /// (100 people in each of 5 layers, 20 relations, 3 hops; 8 · 10⁵ questions), after Yao et al., arXiv 2505.17923.
-public struct MultiHopTask: TokenTask {
+public struct MultiHopTask: GroupedTask {
   /// Of a layer.
   public let people: Int
   public let relations: Int
@@ -63,7 +63,7 @@ public struct MultiHopTask: TokenTask {
   /// A question that is trained on (0), or held out (1).
   public func question(group: Int, _ random: inout RandomStream) -> TaskQuestion {
     let range = group == 0 ? 0..<trained : trained..<order.count
-    return question(number: Int(order[range.lowerBound + random.below(range.count)]))
+    return question(number: Int(order[range.lowerBound + random.below(range.count)]), group: group)
   }
 
   /// The person that a relation links a person to, both numbered within their layers.
@@ -71,7 +71,7 @@ public struct MultiHopTask: TokenTask {
     Int(links[(layer * relations + relation) * people + person])
   }
 
-  func question(number: Int) -> TaskQuestion {
+  private func question(number: Int, group: Int) -> TaskQuestion {
     var (rest, person) = (number / people, number % people)
     let name = Int32(person)
     var chain: [Int32] = []
@@ -83,6 +83,7 @@ public struct MultiHopTask: TokenTask {
     }
     let marks = Int32(people * (hops + 1) + relations)
     return TaskQuestion(
-      tokens: [marks] + chain.reversed() + [name, marks + 1], answer: Int32(hops * people + person))
+      tokens: [marks] + chain.reversed() + [name, marks + 1], answer: Int32(hops * people + person),
+      group: group)
   }
 }

@@ -1,68 +1,98 @@
-/// What a network answers on questions drawn anew, by loop: shares of right answers, agreement, early exits.
+/// What a network says of what it was not shown the answers to, by loop: right answers, losses, agreement, early exits.
+///
+/// Of synthetic tasks: questions drawn anew, their answers in groups. Of text: the held-out documents, whose next tokens
+/// are the answers.
 public struct TaskEvaluation: Codable, Equatable, Sendable {
-  /// Leaving early, by one rule with one threshold, on all groups.
+  /// What tells that a place needs no further loop.
+  public enum Rule: String, Codable, CaseIterable, Sendable {
+    /// The gate's cumulative probability reaches the threshold.
+    case gate
+    /// The state moves by less than this, relative to its length.
+    case change
+    /// The prediction moves by less than this: KL(p_t ‖ p_{t-1}), in nats. Source: Geiping et al., arXiv 2502.05171.
+    case divergence
+    /// The likeliest token is that of the loop before; the threshold says nothing.
+    case agreement
+    /// The likeliest token's probability reaches the threshold.
+    case confidence
+    /// The prediction's entropy is not above this, in nats.
+    case entropy
+    /// A number of loops, the same everywhere.
+    case fixed
+
+    func thresholds(loops: Int) -> [Double] {
+      switch self {
+      case .gate: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+      case .change: [1.2, 1, 0.8, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05]
+      case .divergence: [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.002, 0.0005]
+      case .agreement: [1]
+      case .confidence: [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99]
+      case .entropy: [5, 4, 3, 2, 1.5, 1, 0.5, 0.25, 0.1, 0.05]
+      case .fixed: (1...loops).map(Double.init)
+      }
+    }
+  }
+
+  /// Leaving early, by one rule with one threshold, everywhere.
   public struct Exit: Codable, Equatable, Sendable {
-    /// "gate", "change" or "fixed".
-    public var rule: String
-    /// The gate's cumulative probability, the relative change of the state, or the number of loops.
+    public var rule: Rule
     public var threshold: Double
-    public var meanLoops: Double
-    public var accuracy: Double
+    public var meanLoops = 0.0
+    /// Means over all answers.
+    public var accuracy = 0.0
+    public var loss = 0.0
   }
 
   /// Of the run in its experiment.
   public var name = ""
   public var seed: Int
-  public var parameters: Int
+  public var parameters = 0
   public var steps: Int
-  /// Names of groups of questions, the hardest last.
+  /// Names of groups of answers, the hardest last.
   public var groups: [String]
-  /// Questions of each group.
-  public var questions: Int
-  /// [group][loop]: the share of questions whose likeliest token is the answer.
+  /// Answers of each group.
+  public var answers: [Int]
+  /// [group][loop]: the share of answers that are the likeliest token.
   public var accuracy: [[Double]]
-  /// [loop][loop]: the share of the hardest group's questions that both loops answer alike, rightly or not.
+  /// [group][loop]: the mean of -log p of an answer, in nats.
+  public var losses: [[Double]]
+  /// [loop][loop]: the share of the hardest group's answers that both loops give alike, rightly or not.
   public var agreement: [[Double]]
-  /// The mean over all questions of ‖h_t - h_{t-1}‖ / ‖h_t‖ at the answer, from loop 2 on.
+  /// The mean over all answers of ‖h_t - h_{t-1}‖ / ‖h_t‖, from loop 2 on.
   public var changes: [Double]
   /// The mean exit of each group by the gate's probabilities.
   public var gateExits: [Double]
   public var exits: [Exit]
+  /// [loop]: bits that the network knows, of tasks that count them; else empty.
+  public var bits: [Double]
 
   public var loops: Int { accuracy.first?.count ?? 0 }
 
-  /// Everything that claims and tables may name: "operations 4", "operations 4 loop 2", "all", "all loop 2",
-  /// "agreement 2" (with the last loop), "changes 2", "gate-exit operations 4", "gate 0.5 loops", "gate 0.5 accuracy".
-  public var values: [(name: String, value: Double)] {
-    var values: [(name: String, value: Double)] = []
-    let last = loops - 1
-    guard last >= 0 else { return [] }
-    func mean(_ loop: Int) -> Double { accuracy.reduce(0) { $0 + $1[loop] } / Double(accuracy.count) }
-    for (group, name) in groups.enumerated() {
-      values.append((name, accuracy[group][last]))
-      for loop in 0..<loops { values.append(("\(name) loop \(loop + 1)", accuracy[group][loop])) }
-    }
-    values.append(("all", mean(last)))
-    for loop in 0..<loops {
-      values.append(("all loop \(loop + 1)", mean(loop)))
-      values.append(("agreement \(loop + 1)", agreement[loop][last]))
-    }
-    for (index, change) in changes.enumerated() { values.append(("changes \(index + 2)", change)) }
-    for (name, exit) in zip(groups, gateExits) { values.append(("gate-exit \(name)", exit)) }
-    for exit in exits {
-      values.append(("\(exit.rule) \(exit.threshold) loops", exit.meanLoops))
-      values.append(("\(exit.rule) \(exit.threshold) accuracy", exit.accuracy))
-    }
-    return values
+  /// An evaluation without measurements: what names there are.
+  init(seed: Int, steps: Int, groups: [String], loops: Int, countsBits: Bool = false) {
+    (self.seed, self.steps, self.groups) = (seed, steps, groups)
+    let none = Array(repeating: Array(repeating: 0.0, count: loops), count: groups.count)
+    (accuracy, losses) = (none, none)
+    answers = Array(repeating: 0, count: groups.count)
+    agreement = Array(repeating: Array(repeating: 0, count: loops), count: loops)
+    changes = Array(repeating: 0, count: loops - 1)
+    gateExits = loops > 1 ? Array(repeating: 0, count: groups.count) : []
+    bits = countsBits ? Array(repeating: 0, count: loops) : []
+    exits =
+      loops > 1
+      ? Rule.allCases.flatMap { rule in
+        rule.thresholds(loops: loops).map { Exit(rule: rule, threshold: $0) }
+      } : []
   }
-
-  /// The value with this name.
-  public func value(_ name: String) -> Double? { values.first { $0.name == name }?.value }
 
   /// Whether every group and loop has its numbers, as a file that was changed may not.
   public var isWhole: Bool {
-    loops > 0 && groups.count == accuracy.count && accuracy.allSatisfy { $0.count == loops }
-      && agreement.count == loops && agreement.allSatisfy { $0.count == loops }
+    func isTable(_ table: [[Double]], rows: Int) -> Bool {
+      table.count == rows && table.allSatisfy { $0.count == loops }
+    }
+    return loops > 0 && isTable(accuracy, rows: groups.count) && isTable(losses, rows: groups.count)
+      && isTable(agreement, rows: loops) && answers.count == groups.count && changes.count == loops - 1
+      && [0, groups.count].contains(gateExits.count) && [0, loops].contains(bits.count)
   }
 
   /// The same to five decimals, as files hold it.
@@ -70,35 +100,63 @@ public struct TaskEvaluation: Codable, Equatable, Sendable {
     func round(_ value: Double) -> Double { (value * 1e5).rounded() / 1e5 }
     var result = self
     result.accuracy = accuracy.map { $0.map(round) }
+    result.losses = losses.map { $0.map(round) }
     result.agreement = agreement.map { $0.map(round) }
     result.changes = changes.map(round)
     result.gateExits = gateExits.map(round)
+    result.bits = bits.map(round)
     for place in exits.indices {
       result.exits[place].meanLoops = round(exits[place].meanLoops)
       result.exits[place].accuracy = round(exits[place].accuracy)
+      result.exits[place].loss = round(exits[place].loss)
     }
     return result
   }
+}
 
-  static let gateThresholds = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-  static let changeThresholds = [1.2, 1, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+// MARK: Measuring
 
-  /// An evaluation without measurements: what names there are.
-  init(blank recipe: TaskRecipe) {
-    let (groups, loops) = (recipe.groups, recipe.loops)
-    (seed, parameters, steps, questions) = (recipe.seed, 0, recipe.steps, recipe.questions)
-    self.groups = groups
-    accuracy = Array(repeating: Array(repeating: 0, count: loops), count: groups.count)
-    agreement = Array(repeating: Array(repeating: 0, count: loops), count: loops)
-    changes = Array(repeating: 0, count: loops - 1)
-    gateExits = loops > 1 ? Array(repeating: 0, count: groups.count) : []
-    exits = []
-    guard loops > 1 else { return }
-    func add(_ rule: String, _ thresholds: [Double]) {
-      exits += thresholds.map { Exit(rule: rule, threshold: $0, meanLoops: 0, accuracy: 0) }
+extension TaskEvaluation {
+  /// Adds what was read at a place to the sums.
+  mutating func add(_ reading: LoopReading, answer: Int32, group: Int) {
+    answers[group] += 1
+    let right = reading.tokens.map { $0 == answer }
+    for loop in right.indices {
+      if right[loop] { accuracy[group][loop] += 1 }
+      losses[group][loop] += reading.losses[loop]
     }
-    add("gate", Self.gateThresholds)
-    add("change", Self.changeThresholds)
-    add("fixed", (1...loops).map(Double.init))
+    if group == groups.count - 1 {
+      for a in right.indices {
+        for b in right.indices where reading.tokens[a] == reading.tokens[b] { agreement[a][b] += 1 }
+      }
+    }
+    for (index, change) in reading.changes.enumerated() { changes[index] += change }
+    if !gateExits.isEmpty {
+      for (loop, p) in reading.exits.enumerated() { gateExits[group] += p * Double(loop + 1) }
+    }
+    for place in exits.indices {
+      let loop = reading.exit(exits[place].rule, exits[place].threshold)
+      exits[place].meanLoops += Double(loop + 1)
+      exits[place].loss += reading.losses[loop]
+      if right[loop] { exits[place].accuracy += 1 }
+    }
+  }
+
+  /// Sums as means.
+  mutating func divide() {
+    let all = 1 / Double(max(1, answers.reduce(0, +)))
+    for (group, count) in answers.enumerated() {
+      let share = 1 / Double(max(1, count))
+      accuracy[group] = accuracy[group].map { $0 * share }
+      losses[group] = losses[group].map { $0 * share }
+      if !gateExits.isEmpty { gateExits[group] *= share }
+      if group == groups.count - 1 { agreement = agreement.map { $0.map { $0 * share } } }
+    }
+    changes = changes.map { $0 * all }
+    for place in exits.indices {
+      exits[place].meanLoops *= all
+      exits[place].accuracy *= all
+      exits[place].loss *= all
+    }
   }
 }

@@ -4,15 +4,15 @@ import Yams
 
 extension TaskExperiment {
   /// The most runs of an experiment, and the most seeds.
-  static let runLimit = 100
-  static let seedLimit = 50
+  static var runLimit: Int { 100 }
+  static var seedLimit: Int { 50 }
 
   /// Reads an experiment and the recipes it names, which are sought from the experiment's own folder.
   ///
   /// - Throws: `SourceError` at the line of an unknown key or wrong value, in the experiment or a recipe.
   public init(path: String) throws {
     let (bytes, recipe) = try YAMLNodes.experiment(
-      path, of: TaskRecipe.self,
+      path, of: Recipe.self,
       hint: "experiments are YAML files, as Experiments/LoopedLanguageModels/mano.yaml")
     try self.init(yaml: bytes, file: path, recipe: recipe)
   }
@@ -21,7 +21,7 @@ extension TaskExperiment {
   ///
   /// - Parameter recipe: reads a recipe that the text names.
   public init(
-    yaml source: [UInt8], file: String, recipe: (_ name: String, _ settings: [String]) throws -> TaskRecipe
+    yaml source: [UInt8], file: String, recipe: (_ name: String, _ settings: [String]) throws -> Recipe
   ) throws {
     let reader = try YAMLNodes(source: source, file: file, what: "an experiment")
     let root = try reader.root("the experiment")
@@ -30,6 +30,11 @@ extension TaskExperiment {
     try reader.mapping(root, "an experiment") { key, keyNode, value in
       switch key {
       case "name": name = try reader.word(value, key)
+      case "trains":
+        let kind = try ExperimentKind(reader.word(value, key), value, reader)
+        guard kind == Recipe.trains else {
+          throw reader.error(value, "trains \(kind), and is read as an experiment with \(Recipe.trains)")
+        }
       case "setting": setting = try reader.word(value, key)
       case "seeds":
         let text = try reader.word(value, key)
@@ -43,7 +48,7 @@ extension TaskExperiment {
       case "claims": claimNodes = try reader.list(value, key)
       default:
         throw reader.unknown(
-          keyNode, key, ["name", "setting", "seeds", "runs", "table", "figures", "claims"])
+          keyNode, key, ["name", "trains", "setting", "seeds", "runs", "table", "figures", "claims"])
       }
     }
     guard !runNodes.isEmpty, runNodes.count <= Self.runLimit else {
@@ -68,12 +73,12 @@ extension TaskExperiment {
     for node in claimNodes { claims.append(try claim(node, reader)) }
   }
 
-  private static func names(of recipe: TaskRecipe) -> Set<String> {
-    Set(TaskEvaluation(blank: recipe).values.map(\.name))
+  private static func names(of recipe: Recipe) -> Set<String> {
+    Set(recipe.blank.values.map(\.name))
   }
 
   private static func run(
-    _ node: Node, _ reader: YAMLNodes, _ recipe: (String, [String]) throws -> TaskRecipe
+    _ node: Node, _ reader: YAMLNodes, _ recipe: (String, [String]) throws -> Recipe
   ) throws -> Run {
     try reader.run(node, reserved: ["@", "+", "<", ">"], recipe: recipe) { setting, keyNode, node in
       guard setting != "seed" else {
@@ -85,8 +90,8 @@ extension TaskExperiment {
 
   private func figure(_ node: Node, _ reader: YAMLNodes) throws -> Figure {
     var (name, title, over, lines) = ("", "", "loops", String?.none)
-    var chosen: [String] = []
-    let keys = Set(TaskRecipe.fields.map(\.key))
+    var (chosen, shows) = ([String](), Figure.Quantity.accuracy)
+    let keys = Set(Recipe.fields.map(\.key))
     try reader.mapping(node, "a figure") { key, keyNode, value in
       switch key {
       case "name": name = try reader.word(value, key)
@@ -104,9 +109,16 @@ extension TaskExperiment {
           throw reader.error(value, "'\(text.prefix(60))' is no key of recipes")
         }
         lines = text
+      case "shows":
+        let text = try reader.word(value, key)
+        guard let quantity = Figure.Quantity(rawValue: text) else {
+          let names = Figure.Quantity.allCases.map(\.rawValue).joined(separator: ", ")
+          throw reader.error(value, "'\(text.prefix(60))' is none of \(names)")
+        }
+        shows = quantity
       case "runs":
         chosen = try reader.runNames(value, among: runs.map(\.name))
-      default: throw reader.unknown(keyNode, key, ["name", "title", "over", "lines", "runs"])
+      default: throw reader.unknown(keyNode, key, ["name", "title", "over", "lines", "shows", "runs"])
       }
     }
     try reader.checkFigureName(name, node)
@@ -118,7 +130,7 @@ extension TaskExperiment {
       case "agreement": .agreement
       default: .key(over, lines: lines)
       }
-    return Figure(name: name, title: title.isEmpty ? name : title, axis: axis, runs: chosen)
+    return Figure(name: name, title: title.isEmpty ? name : title, axis: axis, shows: shows, runs: chosen)
   }
 
   private func claim(_ node: Node, _ reader: YAMLNodes) throws -> TaskClaim {
@@ -131,7 +143,7 @@ extension TaskExperiment {
         guard let run = runs.first(where: { $0.name == name }) else {
           throw reader.error(node, "no run is named '\(name.prefix(60))'")
         }
-        let names = TaskEvaluation(blank: run.recipe).values.map(\.name)
+        let names = run.recipe.blank.values.map(\.name)
         guard names.contains(term.value) else {
           throw reader.error(
             node, "'\(term.value.prefix(60))' is not measured of '\(name)'",
@@ -141,5 +153,28 @@ extension TaskExperiment {
       return comparison
     }
     return TaskClaim(says: says, comparisons: comparisons)
+  }
+}
+
+extension ExperimentKind {
+  /// What the experiment in a file trains: its `trains`, or tasks. What else is wrong with it, reading it tells.
+  ///
+  /// - Throws: `SourceError`.
+  public init(experiment path: String) throws {
+    self = .tasks
+    guard let bytes = YAMLNodes.bytes(of: path) else { return }
+    let reader = try YAMLNodes(source: bytes, file: path, what: "an experiment")
+    guard let root = reader.contents, root.mapping != nil else { return }
+    try reader.mapping(root, "an experiment") { key, _, value in
+      if key == "trains" { self = try Self(reader.word(value, key), value, reader) }
+    }
+  }
+
+  fileprivate init(_ text: String, _ node: Node, _ reader: YAMLNodes) throws {
+    guard let kind = Self(rawValue: text) else {
+      let names = Self.allCases.map(\.rawValue).joined(separator: " nor ")
+      throw reader.error(node, "an experiment trains neither \(names) with '\(text.prefix(40))'")
+    }
+    self = kind
   }
 }

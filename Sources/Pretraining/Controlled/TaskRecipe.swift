@@ -6,12 +6,14 @@ import Tensors
 /// A run of a controlled experiment: a network trained on the answers of a synthetic task.
 ///
 /// The same recipe and seed make the same run, bit by bit on one machine and number of threads.
-public struct TaskRecipe: ExperimentRecipe, OptimizedRecipe {
+public struct TaskRecipe: OptimizedRecipe, Equatable, Sendable {
   public enum Kind: String, CaseIterable, Sendable {
     /// `ManoTask`.
     case mano
     /// `MultiHopTask`.
     case hops
+    /// `CapoTask`.
+    case capo
   }
 
   public enum Objective: String, CaseIterable, Sendable {
@@ -34,6 +36,10 @@ public struct TaskRecipe: ExperimentRecipe, OptimizedRecipe {
   public var relations = 20
   public var hops = 3
   public var share = 0.15
+  /// The paper's: names, and month, day and year of birth, city, university, major, employer, gender.
+  public var names = [400, 400, 1000]
+  public var values = [12, 28, 200, 200, 300, 100, 263, 2]
+  public var templates = 1
 
   // model
   public var width = 64
@@ -86,6 +92,9 @@ public struct TaskRecipe: ExperimentRecipe, OptimizedRecipe {
     case .hops:
       var random = stream(.world)
       return MultiHopTask(people: people, relations: relations, hops: hops, share: share, random: &random)
+    case .capo:
+      var random = stream(.world)
+      return CapoTask(people: people, names: names, values: values, templates: templates, random: &random)
     }
   }
 
@@ -94,6 +103,7 @@ public struct TaskRecipe: ExperimentRecipe, OptimizedRecipe {
     switch kind {
     case .mano: ManoTask(modulus: modulus, operations: operations).groups
     case .hops: MultiHopTask.groups
+    case .capo: CapoTask.groups
     }
   }
 
@@ -101,24 +111,10 @@ public struct TaskRecipe: ExperimentRecipe, OptimizedRecipe {
     if width % heads != 0 || width / heads % 2 != 0 {
       return ("model.heads", "\(heads) heads do not divide a width of \(width) evenly")
     }
-    var longest = 2 * operations + 4
-    if kind == .hops {
-      longest = hops + 3
-      guard let count = MultiHopTask.questions(people: people, relations: relations, hops: hops) else {
-        return (
-          "task.people",
-          "\(people) people and \(relations) relations make more than \(MultiHopTask.limit) questions"
-        )
-      }
-      let trained = Int(share * Double(count))
-      if trained < 1 || trained >= count {
-        return (
-          "task.share", "of \(count) questions some are trained on and some are held out, not \(trained)"
-        )
-      }
-    }
+    if let contradiction = taskContradiction { return contradiction }
     if gateSteps > 0, loops == 1 { return ("training.gate-steps", "a gate needs two loops") }
     if objective == .expected, loops == 1 { return ("training.objective", "one loop has one exit") }
+    let (vocabulary, longest) = extent
     let parameters = configuration(vocabulary: vocabulary, context: longest).parameterCount
     if parameters > 1 << 28 {
       return ("model.layers", "a network of \(parameters) parameters, more than \(1 << 28)")
@@ -128,11 +124,46 @@ public struct TaskRecipe: ExperimentRecipe, OptimizedRecipe {
     return nil
   }
 
-  /// Tokens of the task, without making it.
-  private var vocabulary: Int {
-    kind == .mano
-      ? ManoTask(modulus: modulus, operations: operations).vocabulary
-      : MultiHopTask.vocabulary(people: people, relations: relations, hops: hops)
+  private var taskContradiction: (key: String, problem: String)? {
+    switch kind {
+    case .mano: return nil
+    case .hops:
+      guard let count = MultiHopTask.questions(people: people, relations: relations, hops: hops) else {
+        return (
+          "task.people",
+          "\(people) people and \(relations) relations make more than \(MultiHopTask.limit) questions"
+        )
+      }
+      let trained = Int(share * Double(count))
+      guard trained < 1 || trained >= count else { return nil }
+      return (
+        "task.share", "of \(count) questions some are trained on and some are held out, not \(trained)"
+      )
+    case .capo:
+      guard let combinations = CapoTask.combinations(names) else {
+        return ("task.names", "more than \(CapoTask.nameLimit) names")
+      }
+      guard combinations >= people else {
+        return ("task.names", "only \(combinations) names for \(people) people")
+      }
+      return nil
+    }
+  }
+
+  /// Tokens and the longest question of the task, without making it.
+  private var extent: (vocabulary: Int, longest: Int) {
+    switch kind {
+    case .mano:
+      let task = ManoTask(modulus: modulus, operations: operations)
+      return (task.vocabulary, task.longest)
+    case .hops:
+      return (MultiHopTask.vocabulary(people: people, relations: relations, hops: hops), hops + 3)
+    case .capo:
+      return (
+        CapoTask.vocabulary(names: names, values: values, templates: templates),
+        CapoTask.longest(names: names, values: values)
+      )
+    }
   }
 
   /// The network's shape.
