@@ -88,6 +88,26 @@ import TextFiles
     #expect(throws: SourceError.self) { try ExperimentKind(experiment: folder.path + "/e.yaml") }
   }
 
+  /// The experiments that this repository comes with name what is measured, and their recipes are read.
+  @Test func shippedExperimentsAreRead() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let folder = root.appendingPathComponent("Experiments/LoopedLanguageModels").path
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+    #expect(files.count >= 5)
+    for file in files {
+      let path = folder + "/" + file
+      switch try ExperimentKind(experiment: path) {
+      case .tasks: #expect(try !TaskExperiment<TaskRecipe>(path: path).claims.isEmpty)
+      case .text: #expect(try !TaskExperiment<PretrainingRecipe>(path: path).claims.isEmpty)
+      }
+    }
+    for name in ["paper-mano", "paper-multi-hop", "paper-capo"] {
+      _ = try TaskRecipe(path: root.path + "/Recipes/Pretraining/\(name).yaml")
+    }
+    _ = try PretrainingRecipe(path: root.path + "/Recipes/Pretraining/paper-loops.yaml")
+  }
+
   @Test func outcomesAreMeansAndCountsOfSeeds() throws {
     func evaluation(_ name: String, _ seed: Int, _ share: Double) throws -> TaskEvaluation {
       var evaluation = try TaskRecipe(yaml: [], file: "a", settings: ["task.operations=1"]).blank

@@ -61,10 +61,11 @@ struct PretrainExperimentSubcommand: ParsableCommand {
           if let evaluation = try measure(
             run.recipe(seed: seed), "\(run.name), seed \(seed)", options.runs + "/" + run.folder(seed: seed))
           {
-            evaluations.append(evaluation)
+            // As they are kept, so that a report made from what is kept is the same.
+            evaluations.append(evaluation.rounded)
           }
         }
-        try folder.keep(evaluations.map(\.rounded))
+        try folder.keep(evaluations)
       }
     }
     let report = TaskExperimentReport(

@@ -23,13 +23,13 @@ struct TaskExperimentReport<Recipe: MeasuredRecipe> {
   }
 
   private var remark: String {
-    let (seeds, answers) = (experiment.seeds.count, evaluations.first?.answers.last ?? 0)
+    let (seeds, answers) = (Set(evaluations.map(\.seed)).count, evaluations.first?.answers.last ?? 0)
     let what =
       Recipe.trains == .text
       ? "\(answers) held-out tokens; losses are in nats a token, and a token is right where it is the likeliest."
       : "\(answers) answers of each kind; an answer is right where it is the likeliest token."
     return seeds > 1
-      ? "Means over \(seeds) seeds, and in brackets the least and the greatest, of " + what : "Of " + what
+      ? "Means over \(seeds) seeds, and in brackets the least and the greatest, of " + what : "Of one seed and " + what
   }
 
   private func line(_ comparison: TaskClaim.Comparison) -> String {
@@ -73,7 +73,8 @@ struct TaskExperimentReport<Recipe: MeasuredRecipe> {
     var chart = SVGChart(title: figure.title, xLabel: xLabel, yLabel: yLabel, series: series)
     chart.movesLegend = true
     return ExperimentDocument.Figure(
-      name: figure.name, title: figure.title, chart: chart, table: table(series, xLabel))
+      name: figure.name, title: figure.title, chart: chart,
+      table: figure.axis == .exits ? exitTable(figure.runs) : table(series, xLabel))
   }
 
   private func series(
@@ -138,6 +139,23 @@ struct TaskExperimentReport<Recipe: MeasuredRecipe> {
     guard let least = values.min(), let greatest = values.max() else { return }
     series.points.append((x, mean(values)))
     series.band.append((x, least, greatest))
+  }
+
+  /// Every rule and threshold, as means over seeds.
+  private func exitTable(_ runs: [String]) -> TextTable {
+    let chosen = runs.isEmpty ? experiment.runs.map(\.name) : runs
+    var table = TextTable(header: ["run", "rule", "threshold", "mean loops", label(.accuracy), label(.loss)])
+    for run in chosen {
+      let measured = evaluations(of: run)
+      for (place, exit) in (measured.first?.exits ?? []).enumerated() {
+        let same = measured.compactMap { $0.exits.indices.contains(place) ? $0.exits[place] : nil }
+        let means = [\TaskEvaluation.Exit.meanLoops, \.accuracy, \.loss].map { path in
+          String(format: "%.4f", Self.mean(same.map { $0[keyPath: path] }))
+        }
+        table.add([run, exit.rule.rawValue, exit.rule == .agreement ? "" : "\(exit.threshold)"] + means)
+      }
+    }
+    return table
   }
 
   /// A line for every rule of leaving early: means over seeds of loops and right answers by threshold.

@@ -120,7 +120,7 @@ public struct TaskRecipe: OptimizedRecipe, Equatable, Sendable {
       return ("model.layers", "a network of \(parameters) parameters, more than \(1 << 28)")
     }
     let numbers = batch * longest * width * 16 * layers * loops
-    if numbers > 8 << 28 { return ("training.batch", "a step would keep \(numbers >> 28) GiB") }
+    if numbers > 8 << 30 { return ("training.batch", "a step would keep \(numbers >> 28) GiB") }
     return nil
   }
 
