@@ -29,7 +29,8 @@ struct TaskExperimentReport<Recipe: MeasuredRecipe> {
       ? "\(answers) held-out tokens; losses are in nats a token, and a token is right where it is the likeliest."
       : "\(answers) answers of each kind; an answer is right where it is the likeliest token."
     return seeds > 1
-      ? "Means over \(seeds) seeds, and in brackets the least and the greatest, of " + what : "Of one seed and " + what
+      ? "Means over \(seeds) seeds, and in brackets the least and the greatest, of " + what
+      : "Of one seed and " + what
   }
 
   private func line(_ comparison: TaskClaim.Comparison) -> String {
