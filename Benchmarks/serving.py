@@ -254,7 +254,10 @@ def measured(what, command, options):
     server = Server(command)
     try:
         measure = {"load": load, "throughput": throughput, "hostile": hostile}.get(what)
-        return asyncio.run(measure(server, options) if measure else kill(server, options, command))
+        result = asyncio.run(measure(server, options) if measure else kill(server, options, command))
+        # At once: what follows may fail.
+        print(what, json.dumps(result), file=sys.stderr, flush=True)
+        return result
     finally:
         if server.process.poll() is None:
             server.stop()
@@ -263,7 +266,6 @@ def measured(what, command, options):
 def report(command, options):
     """Everything, as results/serving.json and serving.md."""
     results = {what: measured(what, command, options) for what in ("load", "hostile", "kill")}
-    print(json.dumps(results), file=sys.stderr)
     # Random weights in the shape are as fast as trained ones; eight bits, which is how such a model is served on a small machine.
     shapes = {bits: measured("throughput", [*command, "--random", "1.4b", "--weights", bits], options) for bits in ("bf16", "int8")}
     loaded, hostile_ones, kills = results["load"], results["hostile"], results["kill"]

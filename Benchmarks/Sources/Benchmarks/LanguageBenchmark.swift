@@ -45,6 +45,9 @@ struct LanguageBenchmark {
       if let speedup = median("wavefront speedup") {
         figures["language.\(format.rawValue).wavefront"] = String(format: "%.2f", speedup)
       }
+      if let passes = median("passes per token") {
+        figures["language.\(format.rawValue).passes"] = String(format: "%.2f", passes)
+      }
       for (name, comparison) in row.comparisons {
         figures["language.\(format.rawValue).\(name)"] = String(format: "%.2f", comparison.ratioOfMedians)
       }
@@ -113,15 +116,21 @@ struct LanguageBenchmark {
       let wave = try wavefront(executor)
       add("wavefront ours", wave.seconds)
       add("wavefront speedup", wave.speedup)
+      add("passes per token", wave.passes)
+      for (loop, share) in wave.acceptance.enumerated() {
+        // So many tokens are too few to meet the asked for agreement exactly.
+        if let share { add("right after loop \(loop + 1)", share) }
+      }
       for (name, peer) in peers { add("prefill \(name)", try peer.measure("prefill")) }
     }
     let units = [
       "memory rate": "GB/s", "product rate": "GFLOP/s", "share of memory rate": "ratio",
-      "share of product rate": "ratio", "wavefront speedup": "ratio",
+      "share of product rate": "ratio", "wavefront speedup": "ratio", "passes per token": "passes",
     ]
     var measurements: [String: Measurement] = [:]
     for (name, list) in values {
-      measurements[name] = Measurement(unit: units[name] ?? "seconds", values: list)
+      let unit = name.hasPrefix("right after") ? "ratio" : units[name] ?? "seconds"
+      measurements[name] = Measurement(unit: unit, values: list)
     }
     var comparisons: [String: Comparison] = [:]
     for (name, _) in peers {
@@ -160,12 +169,17 @@ struct LanguageBenchmark {
   }
 
   /// Seconds for a token and how many times that is faster than plain decoding, which alternates with it.
-  private func wavefront(_ executor: LoopExecutor) throws -> (seconds: Double, speedup: Double) {
+  private func wavefront(_ executor: LoopExecutor) throws -> (
+    seconds: Double, speedup: Double, passes: Double, acceptance: [Double?]
+  ) {
     let settings = GenerationSettings(
-      exit: ExitPolicy(.fixed, loops: configuration.loops), maximumTokens: 4 * tokens, endTokens: [])
+      exit: ExitPolicy(.fixed, loops: configuration.loops), maximumTokens: 12 * tokens, endTokens: [])
     let report = try WavefrontBenchmark(executor, prompt: Array(1...16), settings: settings).run(
       .adaptive, agreement: agreement)
-    return (1 / report.wavefront.tokensPerSecond, report.speedup)
+    return (
+      1 / report.wavefront.tokensPerSecond, report.speedup, report.wavefront.passesPerToken,
+      report.wavefront.acceptance
+    )
   }
 
   private func prefill(_ executor: LoopExecutor) throws -> Double {
@@ -199,7 +213,9 @@ struct LanguageBenchmark {
       else { return nil }
       return
         "- \(format.rawValue): decoding reads weights at \(bandwidth) % of the memory's rate; prefill runs at "
-        + "\(prefill) % of the rate of the library's products, the wavefront is \(wavefront) times as fast as plain decoding.\n"
+        + "\(prefill) % of the rate of the library's products, the wavefront is \(wavefront) times as fast as plain decoding"
+        + (result.figures["language.\(format.rawValue).passes"].map { ", with \($0) passes a token" } ?? "")
+        + ".\n"
     }
     return heading(result) + table.markdown + "\n" + limits.joined()
   }
