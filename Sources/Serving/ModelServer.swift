@@ -57,7 +57,7 @@ public final class ModelServer: Sendable {
       configuration: ApplicationConfiguration(
         address: .hostname(settings.host, port: settings.port),
         availableConnectionsDelegate: MaximumAvailableConnections(settings.connections)),
-      onServerRunning: { channel in
+      onServerRunning: { [settings] channel in
         // Elsewhere than on its event loop a channel may not know its address yet.
         let port = try? await channel.eventLoop.submit { channel.localAddress?.port }.get()
         listening((port ?? nil) ?? settings.port)

@@ -62,7 +62,7 @@ import Testing
     for i in 0..<16 { gate.weight.value.pointer[i] = Float(i % 3) - 1 }
     let batch = TokenBatch((0..<70).map { _ in run.task.trainingQuestion(&random) })
     let (rows, targets) = (Array(0..<batch.tokens.count), batch.tokens)
-    try Tape.withoutRecording {
+    Tape.withoutRecording {
       let states = run.model.states(batch, loops: 3, table: run.table)
       let readings = run.model.readings(states, rows: rows, targets: targets)
       let classes = run.task.vocabulary
