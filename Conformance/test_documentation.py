@@ -51,7 +51,7 @@ def printed(folder, kind, source):
                    # With one number of threads a training repeats bit by bit.
                    "LOOPED_THREADS": "1"}
     result = subprocess.run([*COMMANDS[kind], source], cwd=folder, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, source + result.stdout + result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     return "\n".join(line.rstrip() for line in result.stdout.splitlines()) + "\n"
 
 
@@ -88,7 +88,7 @@ def test_every_tutorial_has_commands_and_output():
 @pytest.mark.parametrize("script", ["command-reference", "module-map"])
 def test_what_is_generated_is_up_to_date(script):
     result = subprocess.run([ROOT / "Scripts" / script, "--check"], capture_output=True, text=True)
-    assert result.returncode == 0, source + result.stdout + result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_one_version_everywhere():
