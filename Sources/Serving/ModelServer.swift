@@ -57,11 +57,7 @@ public final class ModelServer: Sendable {
       configuration: ApplicationConfiguration(
         address: .hostname(settings.host, port: settings.port),
         availableConnectionsDelegate: MaximumAvailableConnections(settings.connections)),
-      onServerRunning: { [settings] channel in
-        // Elsewhere than on its event loop a channel may not know its address yet.
-        let port = try? await channel.eventLoop.submit { channel.localAddress?.port }.get()
-        listening((port ?? nil) ?? settings.port)
-      }, logger: quietLogger)
+      onServerRunning: { channel in listening(channel.localAddress?.port ?? 0) }, logger: quietLogger)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(services: [application], logger: quietLogger))
     let thread = Thread { [self] in
