@@ -30,14 +30,12 @@ class Server:
         self.process = subprocess.Popen(
             [*command, "--port", str(port), "--log-level", "error"], stderr=subprocess.PIPE, text=True
         )
-        self.port, loaded = None, False
-        # It listens and loads at the same time: either may be said first.
+        self.port = None
         for line in self.process.stderr:
             found = re.search(r"listening on \w+://[^/]*:(\d+)/", line)
             if found:
                 self.port = int(found[1])
-            loaded = loaded or line.startswith("serving ")
-            if self.port and loaded:
+            if line.startswith("serving "):
                 return
         sys.exit("the server did not start")
 

@@ -30,14 +30,12 @@ def binary():
 class Server:
     def __init__(self, binary, *options, model=("--random", "135m", "--weights", "int8")):
         self.process = subprocess.Popen([binary, *model, "--port", "0", *options], stderr=subprocess.PIPE, text=True)
-        self.lines, self.port, loaded = [], None, False
-        # It listens and loads at the same time: either may be said first.
+        self.lines = []
         for line in self.process.stderr:
             found = re.search(r"listening on (\w+)://[^/]*:(\d+)/", line)
             if found:
                 self.scheme, self.port = found[1], int(found[2])
-            loaded = loaded or line.startswith("serving ")
-            if self.port and loaded:
+            if line.startswith("serving "):
                 break
         self.url = f"{self.scheme}://127.0.0.1:{self.port}"
         threading.Thread(target=lambda: self.lines.extend(self.process.stderr), daemon=True).start()

@@ -45,19 +45,24 @@ public final class ModelServer: Sendable {
   /// - Parameters:
   ///   - load: makes the model; called on a thread of its own.
   ///   - listening: called with the port once it is open.
-  ///   - loaded: called once the model is there.
+  ///   - loaded: called once the model is there, after `listening`.
   /// - Throws: what `load` throws, and errors of sockets and certificates.
   public func run(
     load: @escaping @Sendable () throws -> (model: LoadedModel, pool: WorkerPool), name: String,
     listening: @escaping @Sendable (Int) -> Void = { _ in },
     loaded: @escaping @Sendable (LoadedModel) -> Void = { _ in }
   ) async throws {
+    // Told when the port is open, and when it never will be.
+    let opened = DispatchSemaphore(value: 0)
     let application = Application(
       router: makeRouter(), server: try serverBuilder(),
       configuration: ApplicationConfiguration(
         address: .hostname(settings.host, port: settings.port),
         availableConnectionsDelegate: MaximumAvailableConnections(settings.connections)),
-      onServerRunning: { channel in listening(channel.localAddress?.port ?? 0) }, logger: quietLogger)
+      onServerRunning: { channel in
+        listening(channel.localAddress?.port ?? 0)
+        opened.signal()
+      }, logger: quietLogger)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(services: [application], logger: quietLogger))
     let thread = Thread { [self] in
@@ -66,6 +71,7 @@ public final class ModelServer: Sendable {
         let served = try ServedModel(
           model, name: settings.alias ?? name, contextLimit: settings.contextLimit)
         state.set(served)
+        opened.wait()
         loaded(model)
         worker.run(model, pool: pool)
       } catch {
@@ -88,10 +94,13 @@ public final class ModelServer: Sendable {
     defer { signals.cancel() }
     // A task of its own: the cancellation of this one would end the services without letting answers finish.
     let running = Task { try await group.run() }
-    try await withTaskCancellationHandler {
-      try await running.value
-    } onCancel: {
-      Task { await self.stop(group) }
+    do {
+      defer { opened.signal() }
+      try await withTaskCancellationHandler {
+        try await running.value
+      } onCancel: {
+        Task { await self.stop(group) }
+      }
     }
     worker.stop()
     while !state.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }

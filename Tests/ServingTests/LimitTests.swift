@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Tensors
 import Testing
 
 @testable import Serving
@@ -25,6 +26,40 @@ struct LimitTests {
         try await Task.sleep(for: .milliseconds(10))
       }
       #expect(try await client.get("/health").text == #"{"status":"ok"}"#)
+    }
+  }
+
+  /// Who waits for the model knows the port, however soon the model is there.
+  @Test func thePortIsSaidBeforeTheModel() async throws {
+    for _ in 0..<20 {
+      let server = ModelServer(
+        TestServer.settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      let (words, said) = AsyncStream<String>.makeStream()
+      let running = Task {
+        try await server.run(
+          load: { (TestServer.loaded, WorkerPool(threads: 1)) }, name: "tiny",
+          listening: { _ in said.yield("port") }, loaded: { _ in said.yield("model") })
+      }
+      var first: [String] = []
+      for await word in words {
+        first.append(word)
+        if first.count == 2 { break }
+      }
+      #expect(first == ["port", "model"])
+      running.cancel()
+      try? await running.value
+    }
+  }
+
+  /// A server that is stopped, or whose port is taken, ends though its model is there.
+  @Test func aServerThatNeverListensEnds() async throws {
+    try await TestServer.run { client, _ in
+      var settings = TestServer.settings
+      settings.port = client.port
+      let second = ModelServer(settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      await #expect(throws: (any Error).self) {
+        try await second.run(load: { (TestServer.loaded, WorkerPool(threads: 1)) }, name: "tiny")
+      }
     }
   }
 
