@@ -3,78 +3,81 @@ import LanguageModel
 
 /// `Benchmarks/run [--quick] [--repetitions=N] [NAME …]`: measures what the README claims, ours and the peers' in the same run.
 @main
-enum Benchmarks {
+struct Benchmarks {
+  private let names: [String]
+  private let isQuick: Bool
+  private let asked: Int?
+
   static func main() throws {
-    var names = Array(CommandLine.arguments.dropFirst())
+    let arguments = Array(CommandLine.arguments.dropFirst())
     // A process of its own for the memory of a step.
-    if names.count == 2, names[0] == "--training-memory" { return try TrainingStep.printMemory(of: names[1]) }
-    let isQuick = names.contains("--quick")
-    let asked = names.compactMap {
-      $0.hasPrefix("--repetitions=") ? Int($0.dropFirst(14)).map { max($0, 1) } : nil
-    }.last
-    names.removeAll { $0.hasPrefix("--") }
+    if arguments.count == 2, arguments[0] == "--training-memory" {
+      return try TrainingStep.printMemory(of: arguments[1])
+    }
+    try Benchmarks(arguments).run()
+  }
+
+  private init(_ arguments: [String]) {
+    names = arguments.filter { !$0.hasPrefix("--") }
+    isQuick = arguments.contains("--quick")
+    asked =
+      arguments.compactMap {
+        $0.hasPrefix("--repetitions=") ? Int($0.dropFirst(14)).map { max($0, 1) } : nil
+      }.last
+  }
+
+  private var folder: URL { URL(fileURLWithPath: isQuick ? NSTemporaryDirectory() : "results") }
+
+  private func repetitions(_ usual: Int, quick: Int = 1) -> Int { asked ?? (isQuick ? quick : usual) }
+
+  /// Measures, if it is wanted, and writes what came out.
+  private func measure(
+    _ name: String, _ markdown: (BenchmarkResult) -> String,
+    charts: (BenchmarkResult) -> [String: String] = { _ in [:] }, _ work: () throws -> BenchmarkResult
+  ) throws {
+    guard names.isEmpty || names.contains(name) else { return }
+    print(name)
+    let result = try work()
+    try result.write(to: folder, markdown: markdown(result), charts: charts(result))
+    print(markdown(result))
+  }
+
+  private func run() throws {
     let python = ProcessInfo.processInfo.environment["BENCHMARK_PYTHON"] ?? "python3"
-    let folder = URL(fileURLWithPath: isQuick ? NSTemporaryDirectory() : "results")
-    func wants(_ name: String) -> Bool { names.isEmpty || names.contains(name) }
-    if wants("machine") {
-      print("machine")
-      let result = try MachineBenchmark(
-        repetitions: asked ?? (isQuick ? 1 : 5), largestExponent: isQuick ? 8 : 16, python: python
+    try measure("machine", MachineBenchmark.markdown, charts: { ["machine": MachineBenchmark.chart($0)] }) {
+      try MachineBenchmark(
+        repetitions: repetitions(5), largestExponent: isQuick ? 8 : 16, python: python
       ).run()
-      try result.write(
-        to: folder, markdown: MachineBenchmark.markdown(result),
-        charts: ["machine": MachineBenchmark.chart(result)])
     }
-    if wants("graphs") {
-      print("graphs")
-      let result = try GraphBenchmark(
-        repetitions: asked ?? (isQuick ? 1 : 3),
-        sizes: isQuick ? [16, 64, 1000] : [16, 64, 256, 1024, 4096, 16_384, 100_000],
+    try measure("graphs", GraphBenchmark.markdown, charts: GraphBenchmark.charts) {
+      try GraphBenchmark(
+        repetitions: repetitions(3),
+        sizes: isQuick ? [16, 64, 1000] : [16, 64, 256, 1024, 4096, 16_384, 100_000], python: python
+      ).run()
+    }
+    try measure("language", LanguageBenchmark.markdown) {
+      try LanguageBenchmark(
+        repetitions: repetitions(5), configuration: .ouro(layers: isQuick ? 2 : 24), tokens: isQuick ? 4 : 8,
         python: python
       ).run()
-      try result.write(
-        to: folder, markdown: GraphBenchmark.markdown(result), charts: GraphBenchmark.charts(result))
     }
-    if wants("language") {
-      print("language")
-      let configuration = ModelConfiguration.ouro(layers: isQuick ? 2 : 24)
-      let result = try LanguageBenchmark(
-        repetitions: asked ?? (isQuick ? 1 : 5), configuration: configuration, tokens: isQuick ? 4 : 8,
-        python: python
-      ).run()
-      try result.write(to: folder, markdown: LanguageBenchmark.markdown(result), charts: [:])
+    try measure("decode", DecodeBenchmark.markdown) {
+      DecodeBenchmark(repetitions: repetitions(15, quick: 3), layers: isQuick ? 2 : 4).run()
     }
-    if wants("decode") {
-      print("decode")
-      let result = DecodeBenchmark(repetitions: asked ?? (isQuick ? 3 : 15), layers: isQuick ? 2 : 4).run()
-      try result.write(to: folder, markdown: DecodeBenchmark.markdown(result), charts: [:])
-      print(DecodeBenchmark.markdown(result))
-    }
-    if wants("training") {
-      print("training")
-      let result = try TrainingBenchmark(
-        repetitions: asked ?? (isQuick ? 1 : 5), python: python,
+    try measure("training", TrainingBenchmark.markdown) {
+      try TrainingBenchmark(
+        repetitions: repetitions(5), python: python,
         settings: isQuick ? [.width64] : TrainingStep.Setting.allCases
       ).run()
-      try result.write(to: folder, markdown: TrainingBenchmark.markdown(result), charts: [:])
-      print(TrainingBenchmark.markdown(result))
     }
-    if wants("files") {
-      print("files")
-      let result = try FilesBenchmark(
-        repetitions: asked ?? (isQuick ? 1 : 5), configuration: .ouro(layers: isQuick ? 2 : 24),
+    try measure("files", FilesBenchmark.markdown) {
+      try FilesBenchmark(
+        repetitions: repetitions(5), configuration: .ouro(layers: isQuick ? 2 : 24),
         tokenizer: Command.smolLM2()
       ).run()
-      try result.write(to: folder, markdown: FilesBenchmark.markdown(result), charts: [:])
-      print(FilesBenchmark.markdown(result))
     }
-    if wants("tokenizer") {
-      print("tokenizer")
-      let result = try TokenizerBenchmark(
-        repetitions: asked ?? (isQuick ? 1 : 5), python: python, model: Command.smolLM2()
-      ).run()
-      try result.write(to: folder, markdown: TokenizerBenchmark.markdown(result), charts: [:])
-      print(TokenizerBenchmark.markdown(result))
+    try measure("tokenizer", TokenizerBenchmark.markdown) {
+      try TokenizerBenchmark(repetitions: repetitions(5), python: python, model: Command.smolLM2()).run()
     }
     print("results are in \(folder.path)")
   }

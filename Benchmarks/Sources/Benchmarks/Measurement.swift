@@ -104,15 +104,7 @@ struct Peer {
   }
 
   func run(_ arguments: [String]) throws -> [String: Double] {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [python, script.path] + arguments
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw PeerFailure(script: script.lastPathComponent) }
+    let data = try Command.run(URL(fileURLWithPath: "/usr/bin/env"), [python, script.path] + arguments)
     return try JSONDecoder().decode([String: Double].self, from: data)
   }
 }

@@ -88,14 +88,8 @@ struct TrainingBenchmark {
   }
 
   private func memory(_ setting: TrainingStep.Setting) throws -> Double {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-    process.arguments = ["--training-memory", setting.rawValue]
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
+    let data = try Command.run(
+      URL(fileURLWithPath: CommandLine.arguments[0]), ["--training-memory", setting.rawValue])
     return try JSONDecoder().decode([String: Double].self, from: data)["step_bytes"] ?? .nan
   }
 
