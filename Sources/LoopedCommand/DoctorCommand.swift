@@ -23,8 +23,6 @@ struct DoctorCommand: ParsableCommand {
       print(report.text)
       return
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    print(try jsonText(report, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]))
   }
 }

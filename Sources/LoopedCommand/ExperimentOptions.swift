@@ -59,9 +59,7 @@ struct ReportFolder {
   }
 
   static func json(_ evaluations: [some Encodable]) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let lines = try evaluations.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
+    let lines = try evaluations.map { try jsonText($0, [.sortedKeys, .withoutEscapingSlashes]) }
     return "[\n" + lines.joined(separator: ",\n") + "\n]\n"
   }
 

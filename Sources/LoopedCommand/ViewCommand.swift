@@ -28,7 +28,7 @@ struct ViewCommand: ParsableCommand {
     }
     let trace: Trace
     do {
-      trace = try Trace(jsonLines: Data(try readText(file, limit: Self.largest)))
+      trace = try Trace(jsonLines: Data(try readBytes(file, limit: Self.largest)))
     } catch let error as TraceError {
       throw CommandError("\(file == "-" ? "standard input" : file):\(error.line): error: \(error.message)")
     }

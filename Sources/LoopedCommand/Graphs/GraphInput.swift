@@ -13,32 +13,10 @@ enum GraphInput {
         "cannot tell the format of \(path == "-" ? "standard input" : path)",
         hint: "use --format \(GraphFormat.allCases.map(\.rawValue).joined(separator: ", "))")
     }
-    let bytes = try bytes(path)
+    let bytes = try readBytes(path, limit: largest)
     return try Graph.read(
       bytes, file: path == "-" ? "standard input" : path, format: format, isDirected: isDirected,
       largest: largest)
-  }
-
-  private static func bytes(_ path: String) throws -> [UInt8] {
-    let file: FileHandle
-    if path == "-" {
-      file = .standardInput
-    } else {
-      var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-        throw CommandError("no file \(path)")
-      }
-      guard !isFolder.boolValue, let handle = FileHandle(forReadingAtPath: path) else {
-        throw CommandError("cannot read \(path)")
-      }
-      file = handle
-    }
-    var bytes: [UInt8] = []
-    while let part = try file.read(upToCount: 1 << 20), !part.isEmpty {
-      bytes.append(contentsOf: part)
-      guard bytes.count <= largest else { throw CommandError("\(path) has more than \(largest >> 20) MiB") }
-    }
-    return bytes
   }
 }
 

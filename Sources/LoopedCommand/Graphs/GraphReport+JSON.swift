@@ -57,8 +57,6 @@ extension GraphReport {
       equalToReference: isChecked ? true : nil,
       path: question.target.flatMap { graph.path(to: $0, in: result)?.map(graph.name) },
       order: result.order?.map(graph.name), cycle: result.cycle?.map(graph.name), nodes: nodes)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(document), as: UTF8.self)
+    return try jsonText(document, [.sortedKeys, .withoutEscapingSlashes])
   }
 }

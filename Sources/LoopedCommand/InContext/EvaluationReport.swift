@@ -12,9 +12,7 @@ struct EvaluationReport {
   init(_ evaluations: [Evaluation]) { self.evaluations = evaluations }
 
   var json: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-    return (try? encoder.encode(evaluations)).map { String(decoding: $0, as: UTF8.self) + "\n" } ?? "[]\n"
+    ((try? jsonText(evaluations, [.sortedKeys, .prettyPrinted])) ?? "[]") + "\n"
   }
 
   func write(svg: String?, html: String?) throws {

@@ -10,9 +10,7 @@ struct ProbingReport {
   init(_ probing: Probing) { self.probing = probing }
 
   var json: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-    return (try? encoder.encode(probing)).map { String(decoding: $0, as: UTF8.self) + "\n" } ?? "{}\n"
+    ((try? jsonText(probing, [.sortedKeys, .prettyPrinted])) ?? "{}") + "\n"
   }
 
   private var summary: String {

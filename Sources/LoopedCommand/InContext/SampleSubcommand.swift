@@ -77,9 +77,7 @@ struct SampleSubcommand: ParsableCommand {
       }
       return
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    print(String(decoding: try encoder.encode(sample), as: UTF8.self))
+    print(try jsonText(sample))
   }
 
   private static func nested(_ tensor: Tensor) -> [[[Float]]] {

@@ -53,9 +53,7 @@ struct WavefrontReport: Encodable {
   func text(_ format: BenchCommand.Format) throws -> String {
     switch format {
     case .json, .jsonl:
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+      return try jsonText(self) + "\n"
     case .md, .csv:
       var table = TextTable(
         header: ["model", "weights", "threads", "loops", "decoding", "t/s", "passes/token", "rows/pass"])

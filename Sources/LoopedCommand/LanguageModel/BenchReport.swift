@@ -74,15 +74,13 @@ struct BenchReport {
   }
 
   private var objects: [String] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
     return rows.compactMap { row in
       let object = Object(
         model: model, weights: weights, test: row.test, bytes: bytes, threads: threads, loops: row.loops,
         depth: depth,
         tokens: row.tokens, seconds: row.seconds, averageTokensPerSecond: row.mean, deviation: row.deviation,
         memoryGBPerSecond: memoryRate, gbPerSecond: row.gigabytesPerSecond, loadSeconds: load)
-      return (try? encoder.encode(object)).map { String(decoding: $0, as: UTF8.self) }
+      return try? jsonText(object)
     }
   }
 }

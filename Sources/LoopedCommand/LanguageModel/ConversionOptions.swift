@@ -56,12 +56,10 @@ struct ConversionOptions: ParsableArguments {
 
   private func report(_ written: WrittenModel, seconds: Double) {
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
       let report = Report(
         files: written.files, bytes: written.byteCount, bitsPerWeight: written.bitsPerWeight,
         exceptions: written.exceptions.map { .init(name: $0.name, type: $0.type) }, seconds: seconds)
-      if let data = try? encoder.encode(report) { print(String(decoding: data, as: UTF8.self)) }
+      if let text = try? jsonText(report, [.sortedKeys, .withoutEscapingSlashes]) { print(text) }
       return
     }
     for file in written.files { print(file) }

@@ -7,9 +7,7 @@ struct FilesReport {
 
   var json: String {
     get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return String(decoding: try encoder.encode(summary), as: UTF8.self)
+      try jsonText(summary, [.sortedKeys, .withoutEscapingSlashes])
     }
   }
 

@@ -114,13 +114,3 @@ struct AnswerOptions: ParsableArguments {
       stopStrings: stop, endTokens: ends)
   }
 }
-
-/// Text to standard output, at once.
-enum Output {
-  /// - Throws: `CommandError` when nobody reads any more.
-  static func write(_ text: String) throws {
-    do { try FileHandle.standardOutput.write(contentsOf: Data(text.utf8)) } catch {
-      throw CommandError("standard output is closed")
-    }
-  }
-}

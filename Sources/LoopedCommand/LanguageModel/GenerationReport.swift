@@ -41,11 +41,7 @@ struct GenerationReport {
 
   var json: String {
     get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-      return String(decoding: try encoder.encode(Document(self)), as: UTF8.self)
+      try jsonText(Document(self), [.sortedKeys, .withoutEscapingSlashes])
     }
   }
 

@@ -68,11 +68,7 @@ struct InspectionReport {
   /// - Throws: what `JSONEncoder` throws, for numbers that are not finite.
   var json: String {
     get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-      return String(decoding: try encoder.encode(Document(self)), as: UTF8.self)
+      try jsonText(Document(self))
     }
   }
 

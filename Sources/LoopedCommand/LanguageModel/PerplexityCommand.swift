@@ -185,14 +185,10 @@ struct PerplexityReport {
             perplexity: policy.score.perplexity, standardError: policy.score.standardError,
             nats: policy.score.mean, meanLoops: policy.meanLoops, divergence: nil, sameFirstToken: nil))
       }
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
       let document = Document(
         weights: weights.rawValue, against: against?.rawValue, scores: scores,
         exitProbabilities: result.exitProbabilities)
-      return String(decoding: try encoder.encode(document), as: UTF8.self)
+      return try jsonText(document)
     }
   }
 }

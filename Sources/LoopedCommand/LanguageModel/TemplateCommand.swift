@@ -62,7 +62,7 @@ struct TemplateCommand: ParsableCommand {
         variables = configuration.variables
         source = source ?? configuration.chatTemplate
       } else {
-        source = String(decoding: try readText(path, limit: 4 << 20), as: UTF8.self)
+        source = String(decoding: try readBytes(path, limit: 4 << 20), as: UTF8.self)
       }
     }
     guard let source else {

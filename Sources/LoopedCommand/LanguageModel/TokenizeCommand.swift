@@ -147,17 +147,7 @@ private struct BufferedOutput {
   }
 
   mutating func flush() throws {
-    var sent = 0
-    while sent < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Foundation.write(STDOUT_FILENO, $0.baseAddress! + sent, $0.count - sent)
-      }
-      if count > 0 {
-        sent += count
-      } else if errno != EINTR {
-        throw CommandError("standard output is closed")
-      }
-    }
+    try Output.write(bytes)
     bytes.removeAll(keepingCapacity: true)
   }
 }

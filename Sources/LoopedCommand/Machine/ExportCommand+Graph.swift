@@ -17,7 +17,7 @@ extension ExportCommand {
       }
       return
     }
-    if cells != nil { throw ValidationError("--cells is for programs, not for graphs") }
+    if machine.cells != nil { throw ValidationError("--cells is for programs, not for graphs") }
     if let format, GraphFormat(rawValue: format) == nil {
       throw ValidationError(
         "--format \(format): known for graphs are "

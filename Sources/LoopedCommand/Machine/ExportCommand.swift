@@ -43,14 +43,7 @@ struct ExportCommand: ParsableCommand {
     help:
       "The numbers of the file: f32 or f64; f64 if not given for FLEQ, and where words or weights need it.")
   var dataType: FileType?
-  @Option(help: "Bits of a word, 4 to 48.")
-  var bits = 16
-  @Option(help: "Memory cells; as many as the program has words if not given.")
-  var cells: Int?
-  @Option(help: "What `-1 b c` does: store (mem[b] = x, no jump) or add (mem[b] += x, then jump if <= 0).")
-  var input = SubleqDialect.Input.store
-  @Option(help: "signed (negative targets halt) or unsigned (only -1 halts).")
-  var addressing = SubleqDialect.Addressing.signed
+  @OptionGroup var machine: MachineOptions
   @Option(help: "Run so many loops first, with standard input as input, and export the state after them.")
   var after = 0
 
@@ -67,7 +60,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let export = try algorithm.map(graph) ?? machine()
+    let export = try algorithm.map(graph) ?? exportedProgram()
     guard let format = NetworkExport.Format(path: path) else { throw CommandError("unknown format") }
     for path in try export.write(format, to: path) {
       let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
@@ -82,7 +75,7 @@ struct ExportCommand: ParsableCommand {
 
 /// One function for each machine: its network, its state after `after` loops, and how to read that.
 extension ExportCommand {
-  private func machine() throws -> NetworkExport {
+  private func exportedProgram() throws -> NetworkExport {
     switch try ProgramSource.load(program, format: format.flatMap(ProgramSource.Format.init(rawValue:))) {
     case .unified(let image, let name, let needed, _): try unified(image, name, needed)
     case .separate(let program, let name): try separate(program, name)
@@ -102,10 +95,10 @@ extension ExportCommand {
 
   private func unified(_ image: MemoryImage, _ name: String, _ needed: Int?) throws -> NetworkExport {
     let network = try UnifiedSubleqNetwork(
-      cells: cells ?? max(image.words.count, needed ?? 3, 3),
-      dialect: SubleqDialect(wordBits: bits, input: input, addressing: addressing))
+      cells: machine.cells(image, needed: needed),
+      dialect: machine.dialect)
     let type = try elementType(
-      for: bits, largestInFloat: UnifiedSubleqNetwork.largestWordBits(in: Float.self))
+      for: machine.bits, largestInFloat: UnifiedSubleqNetwork.largestWordBits(in: Float.self))
     var machine = try SubleqMachine(network, image: image, body: ExactExecutor<Double>(network.network))
     var streams = StandardStreams(isQuiet: true)
     let done = try machine.run(limit: after, read: { try streams.read() }).instructions
@@ -116,8 +109,8 @@ extension ExportCommand {
 
   private func separate(_ program: SeparateProgram, _ name: String) throws -> NetworkExport {
     func export<N: SeparateSubleqNetwork>(_ type: N.Type) throws -> NetworkExport {
-      let elementType = try elementType(for: bits, largestInFloat: N.largestWordBits(in: Float.self))
-      let network = try N(for: program, wordBits: bits)
+      let elementType = try elementType(for: machine.bits, largestInFloat: N.largestWordBits(in: Float.self))
+      let network = try N(for: program, wordBits: machine.bits)
       var machine = try SeparateMachine(
         network, program: program, body: ExactExecutor<Double>(network.network))
       let done = try machine.run(limit: after).loops

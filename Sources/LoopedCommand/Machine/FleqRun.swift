@@ -220,15 +220,11 @@ struct FleqRun {
       var variables: [String: [[Double]]]
       var network: NetworkFacts?
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let report = Report(
       program: name, executor: executor, end: end, instructions: instructions, seconds: seconds,
       variables: Dictionary(program.variables.map { ($0.name, rows(of: $0)) }) { _, last in last },
       network: network.map(NetworkFacts.init))
-    return String(decoding: try encoder.encode(report), as: UTF8.self)
+    return try jsonText(report)
   }
 }
 

@@ -124,13 +124,11 @@ struct MachineRun {
       var memory: [Int?]
       var network: NetworkFacts?
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
     let report = Report(
       program: name, executor: executor, end: reason, instructions: instructions, seconds: seconds,
       output: String(decoding: streams.transcript, as: UTF8.self), wordBits: dialect.wordBits, memory: memory,
       network: network.map(NetworkFacts.init))
-    return String(decoding: try encoder.encode(report), as: UTF8.self)
+    return try jsonText(report)
   }
 }
 

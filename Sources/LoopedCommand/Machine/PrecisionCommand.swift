@@ -59,13 +59,9 @@ struct PrecisionCommand: ParsableCommand {
       if !json, let section = sections.last?.section { show(section) }
     }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
       let report = Dictionary(
         sections.map { ($0.kind.rawValue, $0.section.measurements) }, uniquingKeysWith: { first, _ in first })
-      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+      print(try jsonText(report))
     }
     try write(SVGChart.stack(sections.flatMap(\.section.charts)), to: svg)
     try write(page(sections.map(\.section)), to: html)

@@ -23,7 +23,12 @@ enum ProgramSource {
     if let program = FleqLibrary[path], !FileManager.default.fileExists(atPath: path) {
       return .fleq(program.source, name: "\(program.name).fleq")
     }
-    let text = try readText(path, limit: 16 << 20)
+    guard path == "-" || FileManager.default.fileExists(atPath: path) else {
+      throw CommandError(
+        "no file \(path), and no program of that name",
+        hint: "`looped run --list` shows the programs that come with looped")
+    }
+    let text = try readBytes(path, limit: 16 << 20, tooLarge: "is this really a program?")
     let name = path == "-" ? "standard input" : path
     switch try format ?? formatOfName(path) {
     case .asq:
@@ -48,32 +53,4 @@ enum ProgramSource {
           "use --format asq, sq, csv or fleq; `looped run --list` shows the programs that come with looped")
     }
   }
-}
-
-/// The bytes of a file or, for `-`, of standard input.
-/// - Throws: `CommandError` if it cannot be read or has more than `limit` bytes, of which no more are then read.
-func readText(_ path: String, limit: Int) throws -> [UInt8] {
-  let file: FileHandle
-  if path == "-" {
-    file = .standardInput
-  } else {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw CommandError(
-        "no file \(path), and no program of that name",
-        hint: "`looped run --list` shows the programs that come with looped")
-    }
-    guard !isFolder.boolValue, let handle = FileHandle(forReadingAtPath: path) else {
-      throw CommandError("cannot read \(path)")
-    }
-    file = handle
-  }
-  var text: [UInt8] = []
-  while let part = try file.read(upToCount: 1 << 16), !part.isEmpty {
-    text.append(contentsOf: part)
-    guard text.count <= limit else {
-      throw CommandError("\(path) has more than \(limit >> 20) MiB", hint: "is this really a program?")
-    }
-  }
-  return text
 }

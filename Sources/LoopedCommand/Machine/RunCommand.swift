@@ -37,14 +37,7 @@ struct RunCommand: ParsableCommand {
   var dataType: DataType?
   @Option(help: "Dense only: softmax with this inverse temperature instead of hard attention.")
   var inverseTemperature: Double?
-  @Option(help: "Bits of a word, 4 to 48.")
-  var bits = 16
-  @Option(help: "Memory cells; as many as the program has words if not given.")
-  var cells: Int?
-  @Option(help: "What `-1 b c` does: store (mem[b] = x, no jump) or add (mem[b] += x, then jump if <= 0).")
-  var input = SubleqDialect.Input.store
-  @Option(help: "signed (negative targets halt) or unsigned (only -1 halts).")
-  var addressing = SubleqDialect.Addressing.signed
+  @OptionGroup var machine: MachineOptions
   @Option(help: "Stop after so many instructions; 0 for no limit.")
   var limit = 0
   @Flag(help: "Show every instruction: what it did, which cell changed, where it went.")
@@ -83,7 +76,7 @@ struct RunCommand: ParsableCommand {
     }
     switch try ProgramSource.load(program ?? "-", format: format) {
     case .unified(let image, let name, let needed, let text):
-      try run(image, name: name, text: text, cells: cells ?? max(image.words.count, needed ?? 3, 3))
+      try run(image, name: name, text: text, cells: machine.cells(image, needed: needed))
     case .separate(let program, let name):
       var run = SeparateRun(program, name: name, command: self)
       try run.run()
@@ -92,7 +85,7 @@ struct RunCommand: ParsableCommand {
   }
 
   private func run(_ image: MemoryImage, name: String, text: [UInt8]?, cells: Int) throws {
-    let dialect = SubleqDialect(wordBits: bits, input: input, addressing: addressing)
+    let dialect = machine.dialect
     guard network == nil || network == .unified || network == .graph else {
       throw CommandError(
         "the \(network!) network runs programs for separate memories (.csv)",
@@ -111,7 +104,7 @@ struct RunCommand: ParsableCommand {
       try run.executeOnGraphNetwork(self)
     } else {
       let network = try UnifiedSubleqNetwork(cells: cells, dialect: dialect)
-      let fitsFloat = bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)
+      let fitsFloat = machine.bits <= UnifiedSubleqNetwork.largestWordBits(in: Float.self)
       // Named types, so that the compiler specialises the whole run.
       switch dataType ?? (fitsFloat ? .f32 : .f64) {
       case .f16:

@@ -37,7 +37,7 @@ struct SeparateRun {
   private var limit: Int { command.limit == 0 ? .max : command.limit }
 
   mutating func run() throws {
-    guard command.cells == nil else {
+    guard command.machine.cells == nil else {
       throw CommandError("--cells is for programs in one memory; this one has its data in \(name)")
     }
     Interrupt.install()
@@ -54,15 +54,15 @@ struct SeparateRun {
       }
       let type = kind.type
       let dataType =
-        command.dataType ?? (command.bits <= type.largestWordBits(in: Float.self) ? .f32 : .f64)
+        command.dataType ?? (command.machine.bits <= type.largestWordBits(in: Float.self) ? .f32 : .f64)
       guard let scalar = dataType.scalar else { throw CommandError("this platform has no \(dataType)") }
       let widest = type.largestWordBits(in: scalar)
-      guard command.bits <= widest else {
+      guard command.machine.bits <= widest else {
         throw CommandError(
-          "the \(kind) network is exact up to \(widest) bits in \(dataType), not \(command.bits)",
+          "the \(kind) network is exact up to \(widest) bits in \(dataType), not \(command.machine.bits)",
           hint: dataType == .f64 ? "fewer --bits" : "--data-type f64, or fewer --bits")
       }
-      let network = try type.init(for: program, wordBits: command.bits)
+      let network = try type.init(for: program, wordBits: command.machine.bits)
       // Named types, so that the compiler specialises the whole run.
       switch dataType {
       case .f16: try execute(network, scalar)
@@ -74,7 +74,7 @@ struct SeparateRun {
   }
 
   private mutating func interpret() throws {
-    var interpreter = try SeparateInterpreter(program, wordBits: command.bits)
+    var interpreter = try SeparateInterpreter(program, wordBits: command.machine.bits)
     let start = ContinuousClock.now
     while loops < limit && end == nil && !Interrupt.isRequested {
       if interpreter.hasHalted { end = .fixedPoint }
@@ -153,12 +153,10 @@ struct SeparateRun {
       var data: [Int?]
       var network: NetworkFacts?
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
     let report = Report(
       program: name, executor: command.executor.rawValue, end: reason, loops: loops, seconds: seconds,
-      wordBits: command.bits, data: data, network: network.map(NetworkFacts.init))
-    return String(decoding: try encoder.encode(report), as: UTF8.self)
+      wordBits: command.machine.bits, data: data, network: network.map(NetworkFacts.init))
+    return try jsonText(report)
   }
 }
 

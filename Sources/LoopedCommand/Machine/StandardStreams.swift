@@ -20,17 +20,7 @@ struct StandardStreams {
   }
 
   mutating func flush() throws {
-    var sent = 0
-    while sent < output.count {
-      let count = output.withUnsafeBytes {
-        Foundation.write(STDOUT_FILENO, $0.baseAddress! + sent, $0.count - sent)
-      }
-      if count > 0 {
-        sent += count
-      } else if errno != EINTR {
-        throw CommandError("standard output is closed")
-      }
-    }
+    try Output.write(output)
     output.removeAll(keepingCapacity: true)
   }
 
