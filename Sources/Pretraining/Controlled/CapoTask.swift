@@ -79,6 +79,8 @@ public struct CapoTask: TokenTask {
     return Double(people) * (nameBits + valueBits - (p1 + p2) / log(2))
   }
 
+  public func knownBits(_ losses: [Double]) -> Double? { bits(name: losses[0], value: losses[1]) }
+
   /// The bits of who knows everything: N log₂(N₀ / N) + N log₂ S₀. What is known of names is which of them there are.
   public var mostBits: Double { Double(people) * (nameBits - log2(Double(people)) + valueBits) }
 

@@ -30,11 +30,7 @@ extension TaskRun {
       }
     }
     result.divide()
-    if let task = task as? CapoTask {
-      result.bits = (0..<recipe.loops).map {
-        task.bits(name: result.losses[0][$0], value: result.losses[1][$0])
-      }
-    }
+    result.bits = (0..<recipe.loops).compactMap { loop in task.knownBits(result.losses.map { $0[loop] }) }
     return result
   }
 }

@@ -43,6 +43,12 @@ public protocol TokenTask: Sendable {
   func examined(_ count: Int) -> Int
   /// The question of a number in 0 ..< examined(count), to measure with.
   func examination(_ number: Int, of count: Int, _ random: inout RandomStream) -> TaskQuestion
+  /// Bits that a network knows with these mean losses of the groups, in nats; `nil` for tasks that count none.
+  func knownBits(_ losses: [Double]) -> Double?
+}
+
+extension TokenTask {
+  public func knownBits(_ losses: [Double]) -> Double? { nil }
 }
 
 /// A task whose questions are drawn group by group.
