@@ -1,3 +1,4 @@
+import Collectives
 import Foundation
 import Tensors
 import Tokenization
@@ -29,8 +30,15 @@ public struct PretrainingData {
     try self.init(reading: folder)
   }
 
-  /// Reads what another rank has made. - Throws: as above, and `DataError` where there is nothing.
-  init(madeIn folder: String) throws {
+  /// The data of a run of several ranks, which all call this: the first makes them, the others read what is there then.
+  /// - Throws: as above; `DataError` where a rank finds nothing; `CollectiveError`.
+  init(_ recipe: PretrainingRecipe, folder: String, _ communicator: any Communicator) throws {
+    if communicator.isFirst {
+      try self.init(recipe, folder: folder)
+      try communicator.barrier()
+      return
+    }
+    try communicator.barrier()
     guard FileManager.default.fileExists(atPath: folder + "/training.tokens") else {
       throw DataError(
         file: folder, message: "the first rank's data are not there",

@@ -29,10 +29,7 @@ public final class PretrainingRun {
   public convenience init(
     _ recipe: PretrainingRecipe, folder: String, communicator: any Communicator = SingleProcess()
   ) throws {
-    // The first rank makes the data, the others find them.
-    let first = communicator.isFirst ? try PretrainingData(recipe, folder: folder + "/data") : nil
-    try communicator.barrier()
-    let data = try first ?? PretrainingData(madeIn: folder + "/data")
+    let data = try PretrainingData(recipe, folder: folder + "/data", communicator)
     let model: LoopedDecoder
     if recipe.start.isEmpty {
       var random = recipe.stream(.initialisation)
@@ -191,9 +188,7 @@ public final class PretrainingRun {
           hint: "start another run, from \(folder)/model with --start")
       }
     }
-    let first = communicator.isFirst ? try PretrainingData(recipe, folder: folder + "/data") : nil
-    try communicator.barrier()
-    let data = try first ?? PretrainingData(madeIn: folder + "/data")
+    let data = try PretrainingData(recipe, folder: folder + "/data", communicator)
     let configuration = try TrainableFiles.configuration(
       at: folder + "/data/config.json", hasExitGate: file["model.gate.weight"] != nil)
     // The model is made before its tensors are compared: its size must be what the file holds.
