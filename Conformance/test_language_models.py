@@ -12,7 +12,8 @@ from ouro_reference import Reference, checkpoint, exit_loops, exit_probabilities
 
 TOKENS = [5, 9, 100, 7, 3, 250, 61, 61, 12, 200, 33, 90]
 
-# Weights in f32, keys and values in f32: only the order of sums differs. bf16 weights are exact in both.
+# Weights in f32, keys and values in f32: only the order of sums differs. With weights in bf16 what a matrix is given is
+# rounded to bf16 as well, so that exact comparisons ask for f32, whatever the files hold.
 LAYOUTS = {
     "ouro": dict(),
     "ouro-f32": dict(dtype=np.float32),
@@ -41,10 +42,10 @@ def ouro(tmp_path_factory):
     return folder
 
 
-def inspect(folder, tmp_path, tokens, *options, **variables):
+def inspect(folder, tmp_path, tokens, *options, weights="f32"):
     path = tmp_path / "dump.safetensors"
     tokens = ",".join(map(str, tokens))
-    looped("inspect", "-m", folder, "--tokens", tokens, "--dump", path, "--json", *options, variables=variables)
+    looped("inspect", "-m", folder, "--tokens", tokens, "--dump", path, "--json", "--weights", weights, *options)
     return safetensors.numpy.load_file(path)
 
 
@@ -69,16 +70,15 @@ def test_every_loop(model, tmp_path):
         close(dump["exit_logits"], gates, 3e-3)
 
 
-def test_every_loop_of_a_long_prompt(model, tmp_path):
-    """More tokens than a kernel takes at once are products of matrices."""
-    tokens = TOKENS * 4
+# More tokens than a kernel takes at once are products of matrices.
+@pytest.mark.parametrize("tokens", [TOKENS, TOKENS * 4], ids=["short", "long"])
+def test_every_loop_in_bf16(model, tmp_path, tokens):
+    """Rounding grows from loop to loop, and another order of sums rounds otherwise: as far from the exact states as numpy's."""
     states, logits, _ = Reference(model).run(np.array(tokens))
-    plain = inspect(model, tmp_path, tokens, LOOPED_KERNELS="scalar")
+    plain = inspect(model, tmp_path, tokens)
     close(plain["states"], states, 3e-3)
     close(plain["logits"], logits, 3e-3)
-    # Where the processor multiplies bf16, such a product rounds what it is given; elsewhere nothing is rounded. Rounding
-    # grows from loop to loop, and another order of sums rounds otherwise: as far from the exact states as numpy's.
-    fast = inspect(model, tmp_path, tokens)
+    fast = inspect(model, tmp_path, tokens, weights="bf16")
     rounded_states, rounded_logits, _ = Reference(model, rounds=True).run(np.array(tokens))
     for ours, theirs, exact in [(fast["states"], rounded_states, states), (fast["logits"], rounded_logits, logits)]:
         for loop in range(len(exact)):
@@ -95,7 +95,8 @@ def test_other_numbers_of_loops(ouro, tmp_path, loops):
 
 
 def test_exit_distribution(ouro):
-    report = json.loads(looped("inspect", "-m", ouro, "--tokens", ",".join(map(str, TOKENS)), "--json"))
+    tokens = ",".join(map(str, TOKENS))
+    report = json.loads(looped("inspect", "-m", ouro, "--tokens", tokens, "--json", "--weights", "f32"))
     _, logits, gates = Reference(ouro).run(np.array(TOKENS))
     expected = exit_probabilities(gates)
     for position, token in enumerate(report["tokens"]):
@@ -106,9 +107,9 @@ def test_exit_distribution(ouro):
             assert step["top"][0]["id"] == logits[loop, position].argmax()
 
 
-def generate(folder, prompt, *options, tokens=12):
+def generate(folder, prompt, *options, tokens=12, weights="f32"):
     arguments = ["generate", "-m", folder, "-p", prompt, "--ignore-chat-template", "-n", tokens, "--temp", 0, "--json"]
-    return json.loads(looped(*arguments, "--logit-bias", "0:-inf", *options))
+    return json.loads(looped(*arguments, "--weights", weights, "--logit-bias", "0:-inf", *options))
 
 
 def greedy(folder, text, count, loops=None, threshold=None):
@@ -158,10 +159,11 @@ def test_an_early_exit_saves_passes(ouro):
     assert report["passes"] == sum(loops[1:])
 
 
+@pytest.mark.parametrize("weights", ["f32", "bf16", "int4"])
 @pytest.mark.parametrize("sampling", [[], ["--temp", 0.8, "--seed", 7], ["--temp", 1.1, "--top-p", 0.9, "--seed", 3]])
-def test_the_wavefront_changes_nothing(ouro, sampling):
-    plain = generate(ouro, "once upon", *sampling, "--no-wavefront", tokens=40)
-    wave = generate(ouro, "once upon", *sampling, "--wavefront", tokens=40)
+def test_the_wavefront_changes_nothing(ouro, sampling, weights):
+    plain = generate(ouro, "once upon", *sampling, "--no-wavefront", tokens=40, weights=weights)
+    wave = generate(ouro, "once upon", *sampling, "--wavefront", tokens=40, weights=weights)
     assert [t["id"] for t in plain["tokens"]] == [t["id"] for t in wave["tokens"]]
 
 
@@ -180,7 +182,7 @@ def test_log_probabilities(ouro):
 def test_quantised_weights_stay_near(ouro, tmp_path, weights, least, most):
     """One loop: a random model's loops magnify every difference."""
     exact = inspect(ouro, tmp_path, TOKENS, "--loops", 1)["logits"]
-    ours = inspect(ouro, tmp_path, TOKENS, "--loops", 1, "--weights", weights)["logits"]
+    ours = inspect(ouro, tmp_path, TOKENS, "--loops", 1, weights=weights)["logits"]
     error = np.sqrt(np.square(ours - exact).mean() / np.square(exact).mean())
     assert least < error < most
 

@@ -150,6 +150,15 @@ def lives(pid):
         return False
 
 
+def died(ranks):
+    """Whether all of them end. mpirun may be gone while the system still takes back what a killed rank held."""
+    for _ in range(200):
+        if not any(map(lives, ranks)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_a_rank_that_is_killed_ends_the_run_and_not_the_checkpoint(tmp_path, recipe):
     process, folder = long_run(tmp_path, recipe, 4)
     ranks = ranks_of(process)
@@ -157,7 +166,7 @@ def test_a_rank_that_is_killed_ends_the_run_and_not_the_checkpoint(tmp_path, rec
     os.kill(ranks[2], signal.SIGKILL)
     _, err = finished(process, status=None)
     assert "process rank" in err and "signal 9" in err, err
-    assert not any(map(lives, ranks))
+    assert died(ranks)
     step = checkpoint_step(folder)
     assert step > 0 and step % 3 == 0
     finished(mpirun(2, "pretrain", "--resume", folder, "--set", f"training.steps={step + 2}"))
@@ -265,7 +274,7 @@ def test_a_host_that_is_gone(tmp_path, recipe, hosts):
     assert len(victims) == 2
     os.kill(victims[-1], signal.SIGKILL)
     finished(process, status=None)
-    assert not any(map(lives, victims))
+    assert died(victims)
     step = checkpoint_step(folder)
     subprocess.run([MPI_BINARY, "pretrain", "--resume", folder, "--set", f"training.steps={step + 1}"], check=True)
     assert checkpoint_step(folder) == step + 1

@@ -1,4 +1,4 @@
-// A few rows of activations times row-major weights in f32, f16 or bf16: every weight is read from memory once.
+// A few rows of activations times row-major weights in f32 or f16: every weight is read from memory once.
 //
 // One pass takes up to eight rows of activations and as many rows of weights as leave the accumulators in registers.
 // Each (weight row, activation row) has one accumulator of sixteen lanes whatever else is in the pass, so that the
@@ -36,7 +36,6 @@ static float weight(ck_float format, const uint8_t *row, ptrdiff_t c) {
   float w;
   switch (format) {
   case CK_F16: return float_of_half(load_u16(row + 2 * c));
-  case CK_BF16: return float_of_brain(load_u16(row + 2 * c));
   default: memcpy(&w, row + 4 * c, 4); return w;
   }
 }
@@ -148,7 +147,6 @@ static void row_major_width(ck_float format, ptrdiff_t width, const uint8_t *w, 
                             ptrdiff_t stride, float *y, ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns) {
   switch (format) {
   case CK_F16: WIDTHS(CK_F16) break;
-  case CK_BF16: WIDTHS(CK_BF16) break;
   default: WIDTHS(CK_F32) break;
   }
 }

@@ -73,4 +73,13 @@ bool ck_has_integer_dot(void) {
 #endif
 }
 
+bool ck_has_bf16_dot(void) {
+#if defined(__x86_64__)
+  return ck_current_level() == CK_AVX512 && __builtin_cpu_supports("avx512bf16");
+#else
+  // NEON's product of pairs rounds otherwise.
+  return false;
+#endif
+}
+
 const char *ck_level_name(ck_level level) { return names[level]; }

@@ -23,7 +23,7 @@ void ck_floats_store(ck_float format, const float *x, void *y, ptrdiff_t count);
 /// y = x, exactly. x needs no alignment.
 void ck_floats_load(ck_float format, const void *x, float *y, ptrdiff_t count);
 
-// ---- Row-major weights (decode_row_major.c) ----
+// ---- Row-major weights in f32 and f16 (decode_row_major.c) ----
 
 enum { CK_LANES = 16, CK_CHUNK = 8 };
 
@@ -35,9 +35,27 @@ size_t ck_arranged_count(ptrdiff_t batch, ptrdiff_t columns);
 void ck_arrange(const float *x, ptrdiff_t batch, ptrdiff_t columns, float *out);
 /// y[b, r] = Σ_c weights[r, c] · x[b, c]: weights [rows, columns], x arranged, y rows at the distance y_stride.
 /// Lane l of sixteen sums the columns l, l + 16, … with fused multiplications, then the lanes are added pairwise.
-/// weights need no alignment.
+/// weights need no alignment. `format` is f32 or f16.
 void ck_row_major_multiply(ck_float format, const void *weights, const float *x, ptrdiff_t batch, float *y,
                            ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns);
+
+// ---- Row-major weights in bf16 (decode_bf16.c) ----
+
+enum { CK_PAIRS = 2 * CK_LANES };
+
+/// Values of bf16 that `batch` arranged rows of `columns` take.
+size_t ck_bf16_arranged_count(ptrdiff_t batch, ptrdiff_t columns);
+/// Arranges x [batch, columns] as ck_arrange does, rounded to bf16: [chunk][columns / 32][row][32]. What is smaller
+/// than the smallest normal number, 1.2e-38, becomes zero.
+void ck_bf16_arrange(const float *x, ptrdiff_t batch, ptrdiff_t columns, uint16_t *out);
+/// y[b, r] = Σ_c weights[r, c] · x[b, c]: weights [rows, columns], x arranged, y rows at the distance y_stride.
+/// Lane l of sixteen takes columns 32 s + 2 l + 1 and 32 s + 2 l, in this order and each with a fused multiplication,
+/// for s = 0, 1, …; then the lanes are added pairwise. That is how the processors' product of bf16 pairs adds, except
+/// that it takes sums below 1.2e-38 for zeros. weights need no alignment.
+void ck_bf16_multiply(const void *weights, const uint16_t *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
+                      ptrdiff_t rows, ptrdiff_t columns);
+/// Whether the processor multiplies pairs of bf16 and the level in use lets it.
+bool ck_has_bf16_dot(void);
 
 // ---- Quantised activations (activations.c) ----
 

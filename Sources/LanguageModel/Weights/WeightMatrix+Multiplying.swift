@@ -11,8 +11,9 @@ extension WeightMatrix {
 
   /// y = x · Wᵀ: x [batch, columns], y [batch, rows].
   ///
-  /// In formats with groups a small batch is quantised to eight bits, 32 columns at a time. A large one is rounded to
-  /// bf16 where the weights are bf16 or smaller and the processor multiplies bf16 faster than f32.
+  /// With weights in bf16 a small batch is rounded to bf16, as in the reference implementation of Ouro; in formats with
+  /// groups it is quantised to eight bits, 32 columns at a time. A large one is rounded to bf16 where the weights are
+  /// bf16 or smaller and the processor multiplies bf16 faster than f32.
   /// Complexity: 2 · batch · rows · columns operations; a small batch takes as long as the weights take to read.
   public func multiply(
     _ x: UnsafePointer<Float>, batch: Int, into y: UnsafeMutablePointer<Float>, pool: WorkerPool = .shared
@@ -38,34 +39,48 @@ extension WeightMatrix {
       if !others.isEmpty { multiplyPanels(x, batch: batch, columns: columns, by: others, pool: pool) }
       return
     }
-    // Whichever of the two arrangements the formats want.
-    let arranged = products.contains { !$0.matrix.format.hasGroups } ? ck_arranged_count(batch, columns) : 0
-    let groups = products.contains { $0.matrix.format.hasGroups } ? ck_activations_count(batch, columns) : 0
-    withUnsafeTemporaryAllocation(byteCount: arranged * 4, alignment: 64) { rows in
+    // Whichever arrangements the formats want.
+    func count(_ wanted: (Format) -> Bool, _ count: (Int, Int) -> Int) -> Int {
+      products.contains { wanted($0.matrix.format) } ? count(batch, columns) : 0
+    }
+    let floats = count({ $0 == .float32 || $0 == .float16 }, ck_arranged_count)
+    let brains = count({ $0 == .bfloat16 }, ck_bf16_arranged_count)
+    let groups = count({ $0.hasGroups }, ck_activations_count)
+    withUnsafeTemporaryAllocation(byteCount: floats * 4 + brains * 2, alignment: 64) { arranged in
       withUnsafeTemporaryAllocation(of: ck_activations.self, capacity: groups) { quantized in
-        let rows = rows.bindMemory(to: Float.self)
-        if arranged > 0 { ck_arrange(x, batch, columns, rows.baseAddress) }
-        if groups > 0 { ck_quantize_activations(x, batch, columns, quantized.baseAddress) }
-        multiplyRows(rows.baseAddress, quantized.baseAddress, batch: batch, by: products, pool: pool)
+        // Multiples of 64 bytes, so that the second begins at one.
+        let rows = Rows(
+          floats: arranged.bindMemory(to: Float.self).baseAddress,
+          brains: (arranged.baseAddress! + floats * 4).assumingMemoryBound(to: UInt16.self),
+          quantized: quantized.baseAddress)
+        if floats > 0 { ck_arrange(x, batch, columns, rows.floats) }
+        if brains > 0 { ck_bf16_arrange(x, batch, columns, rows.brains) }
+        if groups > 0 { ck_quantize_activations(x, batch, columns, rows.quantized) }
+        multiplyRows(rows, batch: batch, by: products, pool: pool)
       }
     }
   }
 
-  private static func multiplyRows(
-    _ rows: UnsafePointer<Float>?, _ quantized: UnsafePointer<ck_activations>?, batch: Int,
-    by products: [Product], pool: WorkerPool
-  ) {
+  /// A few rows of activations as the kernels of each format take them.
+  private struct Rows {
+    let floats: UnsafeMutablePointer<Float>?
+    let brains: UnsafeMutablePointer<UInt16>?
+    let quantized: UnsafeMutablePointer<ck_activations>?
+  }
+
+  private static func multiplyRows(_ rows: Rows, batch: Int, by products: [Product], pool: WorkerPool) {
     // Long parts, because the processor fetches long streams best; enough of them that no thread waits for another.
     let share = products.reduce(0) { $0 + $1.matrix.byteCount } / (pool.threads * 8)
     spread(products, bytesPerItem: min(max(share, 64 << 10), 512 << 10), pool: pool) { product, part, _ in
       let matrix = product.matrix
       let (start, y) = (matrix.address(ofRow: part.lowerBound), product.output + part.lowerBound)
       switch matrix.format {
-      case .float32, .float16, .bfloat16:
+      case .float32, .float16:
         ck_row_major_multiply(
-          matrix.format.kernelFormat, start, rows, batch, y, matrix.rows, part.count, matrix.columns)
-      case .int8: ck_int8_multiply(start, quantized, batch, y, matrix.rows, part.count, matrix.columns)
-      case .int4: ck_int4_multiply(start, quantized, batch, y, matrix.rows, part.count, matrix.columns)
+          matrix.format.kernelFormat, start, rows.floats, batch, y, matrix.rows, part.count, matrix.columns)
+      case .bfloat16: ck_bf16_multiply(start, rows.brains, batch, y, matrix.rows, part.count, matrix.columns)
+      case .int8: ck_int8_multiply(start, rows.quantized, batch, y, matrix.rows, part.count, matrix.columns)
+      case .int4: ck_int4_multiply(start, rows.quantized, batch, y, matrix.rows, part.count, matrix.columns)
       }
     }
   }
