@@ -109,7 +109,7 @@ def silu(x):
 
 
 class Reference:
-    """A model read from a directory, in float64; `rounds` rounds what every matrix is given to bf16."""
+    """A model read from a directory, in float64; `rounds` rounds matrices and what they are given to bf16."""
 
     def __init__(self, folder, rounds=False):
         self.rounds = rounds
@@ -126,7 +126,9 @@ class Reference:
         return self.weights[f"model.layers.{i}.{part}.weight"]
 
     def times(self, x, matrix):
-        return (x.astype(ml_dtypes.bfloat16).astype(np.float64) if self.rounds else x) @ matrix.T
+        if self.rounds:
+            x, matrix = (a.astype(ml_dtypes.bfloat16).astype(np.float64) for a in (x, matrix))
+        return x @ matrix.T
 
     def turned(self, x):
         """Rotary embedding of [tokens, heads, size]: the halves of a head are the two coordinates of its planes."""
