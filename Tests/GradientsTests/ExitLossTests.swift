@@ -44,7 +44,7 @@ import Testing
     var bound = 0.0
     let counted = Self.targets.indices.filter { Self.targets[$0] >= 0 }
     for row in counted {
-      let p = ExitDistribution.probabilities(gates.map { Double($0.pointer[row]) })
+      let p = ExitLogarithms.probabilities(gates.map { Double($0.pointer[row]) })
       #expect(abs(p.reduce(0, +) - 1) < 1e-12)
       for loop in 0..<loops {
         bound += p[loop] * Double(losses[loop, row])

@@ -109,7 +109,7 @@ private func exitLogarithms(_ gates: [Variable], loops: Int, rows: Int) -> [Doub
   for i in 0..<rows {
     for loop in 0..<loops { row[loop] = Double(pointers[loop][i]) }
     row.withUnsafeBufferPointer { row in
-      logarithms.withUnsafeMutableBufferPointer { ExitDistribution.logarithms(row, into: $0) }
+      logarithms.withUnsafeMutableBufferPointer { ExitLogarithms.logarithms(row, into: $0) }
     }
     for loop in 0..<loops { result[loop * rows + i] = logarithms[loop] }
   }
@@ -143,7 +143,7 @@ private func exitTerms(
     row.withUnsafeBufferPointer { row in
       weighted.withUnsafeBufferPointer { weighted in
         slope.withUnsafeMutableBufferPointer {
-          ExitDistribution.gradient(row, weighted: weighted, into: $0)
+          ExitLogarithms.gradient(row, weighted: weighted, into: $0)
         }
       }
     }

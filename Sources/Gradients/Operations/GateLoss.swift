@@ -32,7 +32,7 @@ public struct GateObjective: Equatable, Sendable {
 
   /// w of a token, from its cross-entropies before and after the loop.
   public func label(before: Double, after: Double) -> Double {
-    ExitDistribution.sigmoid(slope * (max(0, before - after) - threshold))
+    ExitLogarithms.sigmoid(slope * (max(0, before - after) - threshold))
   }
 
   /// The loss, with a gradient for the gates alone.
@@ -56,8 +56,8 @@ public struct GateObjective: Equatable, Sendable {
         let w = label(before: Double(before[i]), after: Double(after[i]))
         let g = Double(gate[i])
         // -log(1 - λ) = softplus(g), -log λ = softplus(-g); the slope of both together is λ - (1 - w).
-        sum += w * ExitDistribution.softplus(g) + (1 - w) * ExitDistribution.softplus(-g)
-        slopes[taught][i] = Float((ExitDistribution.sigmoid(g) - (1 - w)) * scale)
+        sum += w * ExitLogarithms.softplus(g) + (1 - w) * ExitLogarithms.softplus(-g)
+        slopes[taught][i] = Float((ExitLogarithms.sigmoid(g) - (1 - w)) * scale)
       }
     }
     let targets = zip(gates, slopes).map { ($0.slot, $0.shape, $1) }

@@ -110,7 +110,7 @@ extension LoopedDecoder {
       reading.changes.append((moved / max(length, 1e-30)).squareRoot())
     }
     reading.exits =
-      gates.isEmpty ? [] : Gradients.ExitDistribution.probabilities(gates.map { Double($0.pointer[row]) })
+      gates.isEmpty ? [] : ExitLogarithms.probabilities(gates.map { Double($0.pointer[row]) })
     return reading
   }
 }

@@ -64,7 +64,7 @@ extension PretrainingRun {
           let p =
             gates.isEmpty
             ? Array(repeating: 0, count: loops - 1) + [1]
-            : ExitDistribution.probabilities(gates.map { Double($0.value.pointer[row]) })
+            : ExitLogarithms.probabilities(gates.map { Double($0.value.pointer[row]) })
           statistics.tokens += 1
           for loop in 0..<loops {
             let loss = Double(losses.pointer[loop * rows + row])

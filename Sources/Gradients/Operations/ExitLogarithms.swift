@@ -1,10 +1,11 @@
 import Foundation
 
-/// When a token leaves a looped model: the probabilities that the gates of its loops give.
+/// When a token leaves a looped model: the logarithms of the probabilities that the gates of its loops give, in f64, with
+/// their gradient. (What a model that runs needs of them is `ExitDistribution` of LanguageModel.)
 ///
 /// With λ_t = sigmoid(g_t) and S_t = Π_{j ≤ t} (1 - λ_j): p_t = λ_t S_{t-1} for t < T, and p_T = S_{T-1} is what is left,
 /// whatever the last gate says. Source: Ouro, arXiv 2510.25741, section 3.
-public enum ExitDistribution {
+public enum ExitLogarithms {
   /// Writes log p_t of one token; from logarithms of sigmoids, so that no probability becomes 0 before its logarithm
   /// is taken.
   ///
