@@ -97,9 +97,10 @@ void ck_bf16_multiply(const void *weights, const uint16_t *x, ptrdiff_t batch, f
 #include "sixteen.h"
 
 #define UNROLL _Pragma("clang loop unroll(full)")
-// The rows of weights that go with 1, 2, 3, … rows of activations, and the most of these.
+// The rows of weights that go with 1, 2, 3, … rows of activations, and the most of these. Measured on a Zen 4: as many sums
+// as there are registers, or a few more, though those come from the first cache (Documentation/DecodeKernels.md).
 #ifdef PAIR_PRODUCT
-enum { AT(heights) = 0x33446664, AT(widest) = 8 };
+enum { AT(heights) = 0x44578964, AT(widest) = 8 };
 #elif LANES == 16
 enum { AT(heights) = 0x22334464, AT(widest) = 8 };
 #elif LANES == 8
@@ -109,7 +110,7 @@ enum { AT(heights) = 0x24, AT(widest) = 2 };
 #endif
 #define HEIGHT(width) (AT(heights) >> 4 * ((width) - 1) & 15)
 #define WIDEST AT(widest)
-#define MOST 24    /* products of the two */
+#define MOST 35    /* products of the two */
 #define AHEAD 2048 /* bytes to ask for in advance: with several rows the arithmetic hides their way from memory */
 #define pairs AT(sixteen_pairs)
 #define load_pairs AT(load_sixteen_pairs)
@@ -154,14 +155,14 @@ INLINE void block(const int height, const int width, const uint8_t *w, ptrdiff_t
   for (; c + CK_PAIRS <= columns; c += CK_PAIRS, x += stride) {
     // What there is less of is kept in registers, and the other comes one by one.
     if (width <= height) {
-      pairs a[CK_CHUNK];
+      pairs a[MOST];
       UNROLL for (int b = 0; b < width; b++) a[b] = load_pairs(x + b * CK_PAIRS);
       UNROLL for (int r = 0; r < height; r++) {
         const pairs weights = weights_at(w + r * distance + 2 * c, width);
         UNROLL for (int b = 0; b < width; b++) sums[r * width + b] = pair16(weights, a[b], sums[r * width + b]);
       }
     } else {
-      pairs weights[CK_CHUNK];
+      pairs weights[MOST];
       UNROLL for (int r = 0; r < height; r++) weights[r] = weights_at(w + r * distance + 2 * c, width);
       UNROLL for (int b = 0; b < width; b++) {
         const pairs a = load_pairs(x + b * CK_PAIRS);
@@ -206,7 +207,7 @@ static void width_of(ptrdiff_t width, const uint8_t *w, const uint16_t *x, ptrdi
 static void AT(bf16_multiply)(const void *weights, const uint16_t *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
                               ptrdiff_t all_rows, ptrdiff_t columns) {
   // Few enough rows that those behind the first few activations find the weights in the first or second cache.
-  const ptrdiff_t part = batch > WIDEST ? 16 : all_rows;
+  const ptrdiff_t part = batch > WIDEST ? 40 : all_rows;
   for (ptrdiff_t first = 0; first < all_rows; first += part) {
     const uint8_t *const w = (const uint8_t *)weights + 2 * first * columns;
     const ptrdiff_t rows = all_rows - first < part ? all_rows - first : part;

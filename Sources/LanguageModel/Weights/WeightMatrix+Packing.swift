@@ -105,7 +105,11 @@ extension WeightMatrix {
   ) -> SharedBytes {
     let tileBytes = format.byteCount(rows: Format.tile, columns: columns)
     let scratch = Tensor(uninitialized: [pool.threads, Format.tile * columns])
-    return SharedBytes.allocate(format.byteCount(rows: rows, columns: columns)) { memory in
+    // Weights as files hold them are mapped as a rule, in small pages: ours are no faster, so that what is measured with
+    // random weights is what a checkpoint gives.
+    return SharedBytes.allocate(
+      format.byteCount(rows: rows, columns: columns), prefersLargePages: format.hasGroups
+    ) { memory in
       guard let start = memory.baseAddress else { return }
       pool.run(rows, grain: Format.tile) { range, worker in
         fill(
