@@ -137,15 +137,15 @@ def test_a_kill_leaves_nothing_damaged(name, materials, tmp_path):
 
     for attempt in range(TRIES):
         # Every other time there is something from before, which must not be lost.
-        isNew = attempt % 2 == 0 or name in ONLY_NEW
-        if isNew:
+        is_new = attempt % 2 == 0 or name in ONLY_NEW
+        if is_new:
             afresh()
         ended = run_until(moments.uniform(0, 1.1 * lasted), command, tmp_path)
         found = whole(out)
         assert found <= wanted
-        if not isNew and "--force" not in words:
+        if not is_new and "--force" not in words:
             assert found == wanted, "a file from before is gone"
-        if isNew:
+        if is_new:
             # What a kill leaves is not in the way of the next run.
             if ended and name in ONLY_NEW:
                 afresh()

@@ -103,8 +103,6 @@ void ck_bf16_multiply(const void *weights, const uint16_t *x, ptrdiff_t batch, f
 enum { AT(heights) = 0x44578964, AT(widest) = 8 };
 #elif LANES == 16
 enum { AT(heights) = 0x22334464, AT(widest) = 8 };
-#elif LANES == 8
-enum { AT(heights) = 0x24, AT(widest) = 2 };
 #else
 enum { AT(heights) = 0x24, AT(widest) = 2 };
 #endif

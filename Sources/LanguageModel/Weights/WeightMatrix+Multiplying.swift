@@ -51,7 +51,7 @@ extension WeightMatrix {
         // Multiples of 64 bytes, so that the second begins at one.
         let rows = Rows(
           floats: arranged.bindMemory(to: Float.self).baseAddress,
-          brains: (arranged.baseAddress! + floats * 4).assumingMemoryBound(to: UInt16.self),
+          brains: arranged.baseAddress.map { ($0 + floats * 4).assumingMemoryBound(to: UInt16.self) },
           quantized: quantized.baseAddress)
         if floats > 0 { ck_arrange(x, batch, columns, rows.floats) }
         if brains > 0 { ck_bf16_arrange(x, batch, columns, rows.brains) }
