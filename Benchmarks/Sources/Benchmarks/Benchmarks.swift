@@ -44,7 +44,7 @@ struct Benchmarks {
 
   private func run() throws {
     let python = ProcessInfo.processInfo.environment["BENCHMARK_PYTHON"] ?? "python3"
-    try measure("machine", MachineBenchmark.markdown, charts: { ["machine": MachineBenchmark.chart($0)] }) {
+    try measure("machine", MachineBenchmark.markdown, charts: MachineBenchmark.charts) {
       try MachineBenchmark(
         repetitions: repetitions(5), largestExponent: isQuick ? 8 : 16, python: python
       ).run()

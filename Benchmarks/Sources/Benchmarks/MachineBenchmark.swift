@@ -119,8 +119,8 @@ struct MachineBenchmark {
     return heading(result) + table.markdown
   }
 
-  static func chart(_ result: BenchmarkResult) -> String {
-    SVGChart(
+  static func charts(_ result: BenchmarkResult) -> [String: String] {
+    let chart = SVGChart(
       title: result.what, xLabel: "memory cells", yLabel: "µs per instruction", logarithmicX: true,
       logarithmicY: true,
       series: columns.map { column in
@@ -129,8 +129,8 @@ struct MachineBenchmark {
           points: result.rows.compactMap { row in
             row.measurements[column].map { (x: Double(row.size), y: $0.median * 1e6) }
           })
-      }
-    ).text
+      })
+    return ["machine": chart.text]
   }
 }
 
