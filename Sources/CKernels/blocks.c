@@ -101,15 +101,20 @@ static void group_to_int8(const uint8_t *block, uint8_t *tile, ptrdiff_t row, pt
     tile[int8_byte_at(row, group * CK_GROUP + i)] = (uint8_t)(block[2 + i] ^ 0x80);
 }
 
-// `nibbles`: 16 bytes, lower halves first.
-static void group_to_int4(const uint8_t *nibbles, uint16_t scale, uint16_t offset, uint8_t *tile, ptrdiff_t row,
-                          ptrdiff_t group) {
-  store_u16(tile + int4_scale_at(group, row), scale);
-  store_u16(tile + int4_offset_at(group, row), offset);
-  for (int i = 0; i < HALF; i++) tile[int4_byte_at(row, group * CK_GROUP + i)] = nibbles[i];
+static void group_to_int4(const uint8_t *block, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
+  memcpy(tile + int4_scale_at(group, row), block, 2);
+  for (int i = 0; i < HALF; i++) tile[int4_byte_at(row, group * CK_GROUP + i)] = block[2 + i];
 }
 
-static void q4_k_to_int4(const uint8_t *block, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
+// `nibbles`: 16 bytes, lower halves first.
+static void group_to_int4_affine(const uint8_t *nibbles, uint16_t scale, uint16_t offset, uint8_t *tile, ptrdiff_t row,
+                          ptrdiff_t group) {
+  store_u16(tile + int4_affine_scale_at(group, row), scale);
+  store_u16(tile + int4_affine_offset_at(group, row), offset);
+  for (int i = 0; i < HALF; i++) tile[int4_affine_byte_at(row, group * CK_GROUP + i)] = nibbles[i];
+}
+
+static void q4_k_to_int4_affine(const uint8_t *block, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
   const float d = float_of_half(load_u16(block)), m = float_of_half(load_u16(block + 2));
   for (int part = 0; part < 8; part++) {
     // 32 bytes hold two groups, the first in the lower nibbles.
@@ -118,8 +123,8 @@ static void q4_k_to_int4(const uint8_t *block, uint8_t *tile, ptrdiff_t row, ptr
     uint8_t nibbles[HALF];
     for (int i = 0; i < HALF; i++)
       nibbles[i] = (uint8_t)((bytes[i] >> shift & 15) | (bytes[i + HALF] >> shift & 15) << 4);
-    group_to_int4(nibbles, half_of_float(d * (float)q4_k_scale(block + 4, part)),
-                  half_of_float(-m * (float)q4_k_minimum(block + 4, part)), tile, row, group + part);
+    group_to_int4_affine(nibbles, half_of_float(d * (float)q4_k_scale(block + 4, part)),
+                         half_of_float(-m * (float)q4_k_minimum(block + 4, part)), tile, row, group + part);
   }
 }
 
@@ -128,21 +133,19 @@ bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, pt
   if (format == CK_Q6_K) return false;
   const ptrdiff_t groups = groups_of(columns);
   uint8_t *const out = tile;
-  if (format == CK_Q8_0) {
-    int8_clear(out, groups);
-  } else {
-    memset(out, 0, ck_int4_tile_bytes(columns));
+  switch (format) {
+  case CK_Q8_0: int8_clear(out, groups); break;
+  case CK_Q4_0: int4_clear(out, groups); break;
+  default: memset(out, 0, ck_int4_affine_tile_bytes(columns)); break;
   }
   for (ptrdiff_t r = 0; r < rows; r++) {
     const uint8_t *block = (const uint8_t *)blocks + (size_t)r * row_bytes;
     for (ptrdiff_t g = 0; g < groups; g += sizes[format].values / CK_GROUP, block += sizes[format].bytes) {
-      const uint16_t d = load_u16(block);
       switch (format) {
       case CK_Q8_0: group_to_int8(block, out, r, g); break;
-      // -8 d is exact unless d is beyond 8188, where no weight lies; then it is infinite, and seen.
-      case CK_Q4_0: group_to_int4(block + 2, d, half_of_float(-8.0f * float_of_half(d)), out, r, g); break;
-      case CK_Q4_1: group_to_int4(block + 4, d, load_u16(block + 2), out, r, g); break;
-      default: q4_k_to_int4(block, out, r, g); break;
+      case CK_Q4_0: group_to_int4(block, out, r, g); break;
+      case CK_Q4_1: group_to_int4_affine(block + 4, load_u16(block), load_u16(block + 2), out, r, g); break;
+      default: q4_k_to_int4_affine(block, out, r, g); break;
       }
     }
   }

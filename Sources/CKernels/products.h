@@ -5,11 +5,13 @@
 typedef void tile_product(const uint8_t *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
                           ptrdiff_t rows, ptrdiff_t columns);
 
-tile_product ck_int8_product_scalar, ck_int4_product_scalar;
+tile_product ck_int8_product_scalar, ck_int4_product_scalar, ck_int4_affine_product_scalar;
 #if defined(__x86_64__)
-tile_product ck_int8_product_avx2, ck_int4_product_avx2, ck_int8_product_vnni, ck_int4_product_vnni;
+tile_product ck_int8_product_avx2, ck_int4_product_avx2, ck_int4_affine_product_avx2;
+tile_product ck_int8_product_vnni, ck_int4_product_vnni, ck_int4_affine_product_vnni;
 #elif defined(__aarch64__)
-tile_product ck_int8_product_neon, ck_int4_product_neon, ck_int8_product_sdot, ck_int4_product_sdot;
+tile_product ck_int8_product_neon, ck_int4_product_neon, ck_int4_affine_product_neon;
+tile_product ck_int8_product_sdot, ck_int4_product_sdot, ck_int4_affine_product_sdot;
 #endif
 
 // The product for the level in use: name##_vnni, name##_avx2, …

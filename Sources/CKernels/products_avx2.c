@@ -54,14 +54,17 @@ INLINE void int8_block(const int width, const uint8_t *tile, const ck_activation
   finish(sums, width, y, y_stride, left);
 }
 
-INLINE void int4_block(const int width, const uint8_t *tile, const ck_activations *x, ptrdiff_t stride, float *y,
+// With offsets (is_affine) and without: then 8 is taken from every nibble, -8 · Σ q added to its products.
+INLINE void nibbles_block(const bool is_affine, const int width, const uint8_t *tile, const ck_activations *x, ptrdiff_t stride, float *y,
                        ptrdiff_t y_stride, ptrdiff_t left, ptrdiff_t groups) {
   __m256 sums[2 * width];
   UNROLL for (int i = 0; i < 2 * width; i++) sums[i] = _mm256_setzero_ps();
   const __m256i ones = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15);
-  for (ptrdiff_t g = 0; g < groups; g++, x += stride, tile += INT4_GROUP_BYTES)
+  for (ptrdiff_t g = 0; g < groups; g++, x += stride) {
+    const uint8_t *const scales = tile + (is_affine ? int4_affine_scale_at(g, 0) : int4_scale_at(g, 0));
+    const uint8_t *const nibbles = is_affine ? scales + CK_TILE * 4 : tile + int4_bytes_at(g);
     UNROLL for (int half = 0; half < 2; half++) {
-      const uint8_t *const weights = tile + CK_TILE * 4 + half * 32;
+      const uint8_t *const weights = nibbles + half * 32;
       __m256i pairs[width];
       UNROLL for (int b = 0; b < width; b++) pairs[b] = _mm256_setzero_si256();
       UNROLL for (int s = 0; s < STEPS / 2; s++) {
@@ -72,16 +75,23 @@ INLINE void int4_block(const int width, const uint8_t *tile, const ck_activation
           pairs[b] = _mm256_add_epi16(pairs[b], _mm256_maddubs_epi16(second, four(x + b, s + STEPS / 2)));
         }
       }
-      const __m256 scale = halves(tile + half * HALF * 2), offset = halves(tile + CK_TILE * 2 + half * HALF * 2);
+      const __m256 scale = halves(scales + half * HALF * 2);
       UNROLL for (int b = 0; b < width; b++) {
-        const __m256 dot = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs[b], ones));
-        const __m256 sum =
+        const __m256i start = _mm256_set1_epi32(is_affine ? 0 : x[b].bias / 16);
+        const __m256 dot = _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_madd_epi16(pairs[b], ones), start));
+        sums[half * width + b] =
             _mm256_fmadd_ps(dot, _mm256_mul_ps(scale, _mm256_set1_ps(x[b].scale)), sums[half * width + b]);
-        sums[half * width + b] = _mm256_fmadd_ps(offset, _mm256_set1_ps(x[b].sum), sum);
       }
+      if (!is_affine) continue;
+      const __m256 offset = halves(scales + CK_TILE * 2 + half * HALF * 2);
+      UNROLL for (int b = 0; b < width; b++) sums[half * width + b] =
+          _mm256_fmadd_ps(offset, _mm256_set1_ps(x[b].sum), sums[half * width + b]);
     }
+  }
   finish(sums, width, y, y_stride, left);
 }
+#define int4_block(...) nibbles_block(false, __VA_ARGS__)
+#define int4_affine_block(...) nibbles_block(true, __VA_ARGS__)
 
 #define WIDTH(block, n)                                                                                              \
   case n: block(n, tile, a + i, width, y + (b + i) * y_stride + r, y_stride, rows - r, groups); break;
@@ -102,6 +112,7 @@ INLINE void int4_block(const int width, const uint8_t *tile, const ck_activation
 
 PRODUCT(ck_int8_product_avx2, int8_block, ck_int8_tile_bytes)
 PRODUCT(ck_int4_product_avx2, int4_block, ck_int4_tile_bytes)
+PRODUCT(ck_int4_affine_product_avx2, int4_affine_block, ck_int4_affine_tile_bytes)
 
 #pragma clang attribute pop
 #endif

@@ -64,16 +64,19 @@ INLINE void AT(int8_block)(const int width, const uint8_t *tile, const ck_activa
   finish(sums, width, y, y_stride, left);
 }
 
-INLINE void AT(int4_block)(const int width, const uint8_t *tile, const ck_activations *x, ptrdiff_t stride, float *y,
+// With offsets (is_affine) and without: then 8 is taken from every nibble, -8 · Σ q added to its products.
+INLINE void AT(nibbles_block)(const bool is_affine, const int width, const uint8_t *tile, const ck_activations *x, ptrdiff_t stride, float *y,
                            ptrdiff_t y_stride, ptrdiff_t left, ptrdiff_t groups) {
   float32x4_t sums[PARTS * width];
   UNROLL for (int i = 0; i < PARTS * width; i++) sums[i] = vdupq_n_f32(0);
   const uint8x16_t low = vdupq_n_u8(15);
-  for (ptrdiff_t g = 0; g < groups; g++, x += stride, tile += INT4_GROUP_BYTES)
+  for (ptrdiff_t g = 0; g < groups; g++, x += stride) {
+    const uint8_t *const scales = tile + (is_affine ? int4_affine_scale_at(g, 0) : int4_scale_at(g, 0));
+    const uint8_t *const nibbles = is_affine ? scales + CK_TILE * 4 : tile + int4_bytes_at(g);
     UNROLL for (int p = 0; p < PARTS; p++) {
-      const uint8_t *const weights = tile + CK_TILE * 4 + p * 16;
+      const uint8_t *const weights = nibbles + p * 16;
       int32x4_t dots[width];
-      UNROLL for (int b = 0; b < width; b++) dots[b] = vdupq_n_s32(0);
+      UNROLL for (int b = 0; b < width; b++) dots[b] = vdupq_n_s32(is_affine ? 0 : x[b].bias / 16);
       UNROLL for (int s = 0; s < STEPS / 2; s++) {
         const uint8x16_t w = vld1q_u8(weights + s * 64);
         const int8x16_t first = vreinterpretq_s8_u8(vandq_u8(w, low)), second = vreinterpretq_s8_u8(vshrq_n_u8(w, 4));
@@ -82,18 +85,24 @@ INLINE void AT(int4_block)(const int width, const uint8_t *tile, const ck_activa
           dots[b] = DOT(dots[b], second, four(x + b, s + STEPS / 2));
         }
       }
-      const float32x4_t scale = halves(tile + p * 8), offset = halves(tile + CK_TILE * 2 + p * 8);
-      UNROLL for (int b = 0; b < width; b++) {
-        const float32x4_t sum =
-            vfmaq_f32(sums[p * width + b], vcvtq_f32_s32(dots[b]), vmulq_n_f32(scale, x[b].scale));
-        sums[p * width + b] = vfmaq_n_f32(sum, offset, x[b].sum);
-      }
+      const float32x4_t scale = halves(scales + p * 8);
+      UNROLL for (int b = 0; b < width; b++) sums[p * width + b] =
+          vfmaq_f32(sums[p * width + b], vcvtq_f32_s32(dots[b]), vmulq_n_f32(scale, x[b].scale));
+      if (!is_affine) continue;
+      const float32x4_t offset = halves(scales + CK_TILE * 2 + p * 8);
+      UNROLL for (int b = 0; b < width; b++) sums[p * width + b] =
+          vfmaq_n_f32(sums[p * width + b], offset, x[b].sum);
     }
+  }
   finish(sums, width, y, y_stride, left);
 }
 
 #undef WIDTH
 #undef PRODUCT
+#undef INT4_BLOCK
+#undef INT4_AFFINE_BLOCK
+#define INT4_BLOCK(...) AT(nibbles_block)(false, __VA_ARGS__)
+#define INT4_AFFINE_BLOCK(...) AT(nibbles_block)(true, __VA_ARGS__)
 #define WIDTH(block, n)                                                                                              \
   case n: block(n, tile, a + i, width, y + (b + i) * y_stride + r, y_stride, rows - r, groups); break;
 #define PRODUCT(name, block, tile_bytes)                                                                             \
@@ -112,7 +121,8 @@ INLINE void AT(int4_block)(const int width, const uint8_t *tile, const ck_activa
   }
 
 PRODUCT(AT(ck_int8_product), AT(int8_block), ck_int8_tile_bytes)
-PRODUCT(AT(ck_int4_product), AT(int4_block), ck_int4_tile_bytes)
+PRODUCT(AT(ck_int4_product), INT4_BLOCK, ck_int4_tile_bytes)
+PRODUCT(AT(ck_int4_affine_product), INT4_AFFINE_BLOCK, ck_int4_affine_tile_bytes)
 
 #endif
 #endif

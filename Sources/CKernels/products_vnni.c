@@ -50,34 +50,41 @@ INLINE void int8_block(const int tiles, const int width, const uint8_t *tile, si
   finish(sums, tiles, width, y, y_stride, y_distance, left);
 }
 
-INLINE void int4_block(const int tiles, const int width, const uint8_t *tile, size_t distance,
+// With offsets (is_affine) and without: then 8 is taken from every nibble, -8 · Σ q added to its products.
+INLINE void nibbles_block(const bool is_affine, const int tiles, const int width, const uint8_t *tile, size_t distance,
                        const ck_activations *x, float *y, ptrdiff_t y_stride, ptrdiff_t y_distance, ptrdiff_t left,
                        ptrdiff_t groups) {
   __m512 sums[tiles * width];
   UNROLL for (int i = 0; i < tiles * width; i++) sums[i] = _mm512_setzero_ps();
   const __m512i low = _mm512_set1_epi8(15);
-  for (ptrdiff_t g = 0; g < groups; g++, x += width, tile += INT4_GROUP_BYTES)
+  for (ptrdiff_t g = 0; g < groups; g++, x += width) {
+    const uint8_t *const scales = tile + (is_affine ? int4_affine_scale_at(g, 0) : int4_scale_at(g, 0));
+    const uint8_t *const weights = is_affine ? scales + CK_TILE * 4 : tile + int4_bytes_at(g);
     UNROLL for (int t = 0; t < tiles; t++) {
-      const uint8_t *const group = tile + (size_t)t * distance;
       __m512i dots[width];
-      UNROLL for (int b = 0; b < width; b++) dots[b] = _mm512_setzero_si512();
+      UNROLL for (int b = 0; b < width; b++) dots[b] = _mm512_set1_epi32(is_affine ? 0 : x[b].bias / 16);
       UNROLL for (int s = 0; s < STEPS / 2; s++) {
-        const __m512i w = _mm512_loadu_si512(group + CK_TILE * 4 + s * 64);
+        const __m512i w = _mm512_loadu_si512(weights + (size_t)t * distance + s * 64);
         const __m512i first = _mm512_and_si512(w, low), second = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
         UNROLL for (int b = 0; b < width; b++) {
           dots[b] = _mm512_dpbusd_epi32(dots[b], first, four(x + b, s));
           dots[b] = _mm512_dpbusd_epi32(dots[b], second, four(x + b, s + STEPS / 2));
         }
       }
-      const __m512 scale = halves(group), offset = halves(group + CK_TILE * 2);
-      UNROLL for (int b = 0; b < width; b++) {
-        const __m512 sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[b]),
-                                           _mm512_mul_ps(scale, _mm512_set1_ps(x[b].scale)), sums[t * width + b]);
-        sums[t * width + b] = _mm512_fmadd_ps(offset, _mm512_set1_ps(x[b].sum), sum);
-      }
+      const __m512 scale = halves(scales + (size_t)t * distance);
+      UNROLL for (int b = 0; b < width; b++) sums[t * width + b] =
+          _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[b]), _mm512_mul_ps(scale, _mm512_set1_ps(x[b].scale)),
+                          sums[t * width + b]);
+      if (!is_affine) continue;
+      const __m512 offset = halves(scales + (size_t)t * distance + CK_TILE * 2);
+      UNROLL for (int b = 0; b < width; b++) sums[t * width + b] =
+          _mm512_fmadd_ps(offset, _mm512_set1_ps(x[b].sum), sums[t * width + b]);
     }
+  }
   finish(sums, tiles, width, y, y_stride, y_distance, left);
 }
+#define int4_block(...) nibbles_block(false, __VA_ARGS__)
+#define int4_affine_block(...) nibbles_block(true, __VA_ARGS__)
 
 // One tile at a time, or for wide batches `wide`, which share the loads of activations. Those lie far apart: long
 // streams are fetched ahead, short ones not.
@@ -111,6 +118,7 @@ INLINE void int4_block(const int tiles, const int width, const uint8_t *tile, si
   }
 PRODUCT(ck_int8_product_vnni, int8_block, 1, ck_int8_tile_bytes)
 PRODUCT(ck_int4_product_vnni, int4_block, 2, ck_int4_tile_bytes)
+PRODUCT(ck_int4_affine_product_vnni, int4_affine_block, 2, ck_int4_affine_tile_bytes)
 
 #pragma clang attribute pop
 #endif

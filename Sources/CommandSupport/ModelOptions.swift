@@ -17,7 +17,7 @@ public struct ModelOptions: ParsableArguments, Sendable {
   @Option(help: ArgumentHelp("How often the block is applied, 1 to 8.", valueName: "n"))
   public var loops: Int?
 
-  @Option(help: "Weights in memory: f32, f16, bf16, int8 or int4. Without it as in the file.")
+  @Option(help: "Weights in memory: f32, f16, bf16, int8, int4 or int4-affine. Without it as in the file.")
   public var weights: WeightMatrix.Format?
 
   @Option(

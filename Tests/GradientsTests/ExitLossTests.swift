@@ -8,24 +8,23 @@ import Testing
   static let targets: [Int32] = [3, -1, 0, 6, 2]
   static let (rows, width, classes) = (5, 4, 7)
 
-  @Test(arguments: [(1, 0.1), (2, 0.0), (3, 0.1), (4, 0.7)])
-  func stageOne(_ case: (loops: Int, beta: Double)) {
-    let (loops, beta) = `case`
+  @Test(arguments: [(1, 0.1, 1.0), (2, 0.0, 2), (3, 0.1, 1), (4, 0.7, 1), (4, 0.7, 1.5), (3, 0.2, 0.4)])
+  func stageOne(_ case: (loops: Int, beta: Double, ratio: Double)) {
+    let (loops, beta, ratio) = `case`
     let (rows, width, classes, targets) = (Self.rows, Self.width, Self.classes, Self.targets)
     let gates = loops > 1 ? loops : 0
     let shapes = Array(repeating: [rows, width], count: loops) + Array(repeating: [rows, 1], count: gates)
     expectGradients(shapes + [[classes, width]], spread: 1.5) { x in
       expectedLoss(
         states: Array(x[..<loops]), gates: Array(x[loops..<loops + gates]), readout: x.last!,
-        targets: targets,
-        entropyWeight: beta
+        targets: targets, entropyWeight: beta, priorRatio: ratio
       ).loss
     } reference: { x in
       [
         Reference.expectedLoss(
           states: Array(x[..<loops]),
           gates: gates > 0 ? Array(x[loops..<loops + gates]) : [[Double](repeating: 0, count: rows)],
-          readout: x.last!, width: width, targets: targets, beta: beta)
+          readout: x.last!, width: width, targets: targets, beta: beta, ratio: ratio)
       ]
     }
   }

@@ -77,29 +77,34 @@ ptrdiff_t ck_activations_count(ptrdiff_t batch, ptrdiff_t columns);
 /// followed by the next group: [chunk][group][row].
 void ck_quantize_activations(const float *x, ptrdiff_t batch, ptrdiff_t columns, ck_activations *out);
 
-// ---- Eight and four bits (decode_int8.c, decode_int4.c) ----
+// ---- Eight and four bits (decode_int8.c, decode_int4.c, decode_int4_affine.c) ----
 //
 // Sixteen rows are a tile, so that one vector register holds the sums of sixteen outputs. A tile is a list of groups of
 // 32 columns, so that it is read from front to back. In eight bits two groups are 2 × 16 scales (f16), then 2 × 8 ×
 // [16 rows][4 columns] bytes w + 128, with value = scale · w; a last group of an odd number has a line of scales of its
-// own. In four bits a group is 16 scales, 16 offsets (f16), 4 × [16][4] bytes, with value = scale · nibble + offset:
-// byte vector s holds the columns 4 s to 4 s + 3 below and 16 + 4 s … above. Missing rows and columns are zeros. All
-// parts are whole cache lines.
+// own. In four bits the same, with 4 × [16][4] bytes a group and value = scale · (nibble - 8): byte vector s holds the
+// columns 4 s to 4 s + 3 below and 16 + 4 s … above. In affine four bits a group is 16 scales, 16 offsets (f16) and its
+// bytes, with value = scale · nibble + offset. Missing rows and columns are zeros. All parts are whole cache lines.
 
 size_t ck_int8_tile_bytes(ptrdiff_t columns);
 size_t ck_int4_tile_bytes(ptrdiff_t columns);
+size_t ck_int4_affine_tile_bytes(ptrdiff_t columns);
 /// Quantises up to 16 rows of x [rows, columns] to one tile. Scales are rounded to f16 before weights are chosen.
 void ck_int8_pack(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *tile);
 void ck_int4_pack(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *tile);
+void ck_int4_affine_pack(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *tile);
 /// y [rows, columns] = `rows` rows of the tile from `first` on.
 void ck_int8_unpack(const void *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y);
 void ck_int4_unpack(const void *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y);
+void ck_int4_affine_unpack(const void *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y);
 /// y[b, r] = the product of row r of the tiles (the first tile holds row 0) with row b of the activations: exact
 /// integers within a group; groups are added in order, with fused multiplications.
 void ck_int8_multiply(const void *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
                       ptrdiff_t rows, ptrdiff_t columns);
 void ck_int4_multiply(const void *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
                       ptrdiff_t rows, ptrdiff_t columns);
+void ck_int4_affine_multiply(const void *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
+                             ptrdiff_t rows, ptrdiff_t columns);
 
 // ---- Block formats of GGUF files (blocks.c, blocks_k.c) ----
 
@@ -119,8 +124,8 @@ size_t ck_block_bytes(ck_block format);
 void ck_blocks_load(ck_block format, const void *blocks, float *y, ptrdiff_t count);
 /// Quantises x to blocks.
 void ck_blocks_store(ck_block format, const float *x, void *blocks, ptrdiff_t count);
-/// Moves up to 16 rows of blocks (at the distance row_bytes) to one tile: Q8_0 to eight bits, Q4_0 and Q4_1 to four
-/// without loss, Q4_K to four with its scales rounded to f16. Returns false for Q6_K, which has no such tile.
+/// Moves up to 16 rows of blocks (at the distance row_bytes) to one tile: Q8_0 to eight bits, Q4_0 to four, Q4_1 to
+/// affine four without loss, Q4_K to affine four with its scales rounded to f16. Returns false for Q6_K, which has no such tile.
 bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, ptrdiff_t rows, ptrdiff_t columns,
                        void *tile);
 

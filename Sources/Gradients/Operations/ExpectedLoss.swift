@@ -29,6 +29,9 @@ public struct ExitStatistics: Equatable, Sendable {
 ///     L = mean over tokens of  Σ_t p_t · CE_t  -  β · H(p)
 ///       = the mean of Σ_t p_t · CE_t  +  β · KL(p ‖ uniform)  -  β · log T
 ///
+/// With another prior q_t ∝ r^t than the uniform one, KL(p ‖ q) stands for KL(p ‖ uniform): r < 1 are the geometric priors
+/// that the paper tries and leaves, r > 1 weighs late loops more than early ones.
+///
 /// The gradient flows into the gates through p, and into every loop through its cross-entropy. All products with the
 /// readout are made in the forward pass, where a chunk of logits is at hand, so that the logits of T loops are neither
 /// kept nor made twice. With one loop it is the ordinary cross-entropy. Source: Ouro, arXiv 2510.25741, section 3.
@@ -39,11 +42,13 @@ public struct ExitStatistics: Equatable, Sendable {
 ///   - readout: [classes, width].
 ///   - targets: one class per row, or a negative number for rows that do not count.
 ///   - entropyWeight: β.
+///   - priorRatio: r, positive; 1 is the paper's uniform prior.
 /// - Precondition: at least one target is not negative.
 ///
 /// Complexity: 6 · T · rows · classes · width operations; keeps the gradient of every state and one of the readout.
 public func expectedLoss(
-  states: [Variable], gates: [Variable], readout: Variable, targets: [Int32], entropyWeight: Double
+  states: [Variable], gates: [Variable], readout: Variable, targets: [Int32], entropyWeight: Double,
+  priorRatio: Double = 1
 ) -> (loss: Variable, statistics: ExitStatistics) {
   let loops = states.count
   precondition(loops > 0 && (loops == 1 || gates.count == loops), "\(gates.count) gates of \(loops) loops")
@@ -73,10 +78,13 @@ public func expectedLoss(
   }
 
   var statistics = ExitStatistics(loops: loops)
+  let prior = exitPrior(loops: loops, ratio: priorRatio)
   let gateGradient = exitTerms(
     gates, logarithms: logarithms, losses: losses, targets: targets, counted: counted, beta: entropyWeight,
-    statistics: &statistics)
-  let loss = statistics.expectedLoss - entropyWeight * statistics.entropy
+    prior: prior, statistics: &statistics)
+  let loss =
+    statistics.expectedLoss
+    - entropyWeight * (statistics.entropy + zip(statistics.exits, prior).reduce(0) { $0 + $1.0 * $1.1 })
   let readoutGradient = sums.readout
   let stateSlots = states.map(\.slot)
   let gateSlots = gates.map { ($0.slot, $0.shape) }
@@ -100,6 +108,14 @@ public func expectedLoss(
   return (result, statistics)
 }
 
+/// log(T · q_t) of the prior q_t ∝ ratio^t: zeros where it is uniform.
+private func exitPrior(loops: Int, ratio: Double) -> [Double] {
+  precondition(ratio > 0 && ratio.isFinite, "a prior of ratio \(ratio)")
+  let powers = (0..<loops).map { pow(ratio, Double($0)) }
+  let mean = powers.reduce(0, +) / Double(loops)
+  return powers.map { log($0 / mean) }
+}
+
 /// log p of every loop and row, [loops, rows].
 private func exitLogarithms(_ gates: [Variable], loops: Int, rows: Int) -> [Double] {
   var result = [Double](repeating: 0, count: loops * rows)
@@ -119,7 +135,7 @@ private func exitLogarithms(_ gates: [Variable], loops: Int, rows: Int) -> [Doub
 /// The statistics of the rows that count, and the gradient of the loss for every gate, [loops, rows].
 private func exitTerms(
   _ gates: [Variable], logarithms: [Double], losses: Tensor, targets: [Int32], counted: Int, beta: Double,
-  statistics: inout ExitStatistics
+  prior: [Double], statistics: inout ExitStatistics
 ) -> [Double] {
   let (loops, rows) = (losses.shape[0], losses.shape[1])
   var result = [Double](repeating: 0, count: loops * rows)
@@ -135,8 +151,8 @@ private func exitTerms(
       statistics.exits[loop] += p
       statistics.expectedLoss += p * loss
       statistics.entropy -= p * logarithm
-      // ∂L/∂p_t = CE_t + β (log p_t + 1).
-      weighted[loop] = p * (loss + beta * (logarithm + 1))
+      // ∂L/∂p_t = CE_t + β (log p_t + 1 - log T q_t).
+      weighted[loop] = p * (loss + beta * (logarithm + 1 - prior[loop]))
     }
     guard loops > 1 else { continue }
     for loop in 0..<loops { row[loop] = Double(gates[loop].value.pointer[i]) }

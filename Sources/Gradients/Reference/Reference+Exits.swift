@@ -26,20 +26,24 @@ extension Reference {
     }
   }
 
-  /// Stage I: the mean of Σ_t p_t CE_t - β H(p).
+  /// Stage I: the mean of Σ_t p_t CE_t + β KL(p ‖ q) - β log T, where q_t ∝ ratio^t.
   ///
   /// - Parameters:
   ///   - states: of each loop [rows, width]. - gates: of each loop [rows].
   public static func expectedLoss(
-    states: [[Double]], gates: [[Double]], readout: [Double], width: Int, targets: [Int32], beta: Double
+    states: [[Double]], gates: [[Double]], readout: [Double], width: Int, targets: [Int32], beta: Double,
+    ratio: Double = 1
   ) -> Double {
     let losses = states.map { crossEntropies($0, readout: readout, width: width, targets: targets) }
     let counted = targets.indices.filter { targets[$0] >= 0 }
     return counted.reduce(0) { sum, row in
       let p = exitProbabilities(gates.map { $0[row] })
       let expected = p.indices.reduce(0) { $0 + p[$1] * losses[$1][row] }
-      let entropy = p.reduce(0) { $0 - ($1 > 0 ? $1 * log($1) : 0) }
-      return sum + expected - beta * entropy
+      let sum = sum + expected - beta * log(Double(p.count))
+      let whole = p.indices.reduce(0) { $0 + pow(ratio, Double($1)) }
+      return p.indices.reduce(sum) {
+        $0 + (p[$1] > 0 ? beta * p[$1] * log(p[$1] / (pow(ratio, Double($1)) / whole)) : 0)
+      }
     } / Double(counted.count)
   }
 

@@ -81,6 +81,8 @@ extension WeightMatrix {
       case .bfloat16: ck_bf16_multiply(start, rows.brains, batch, y, matrix.rows, part.count, matrix.columns)
       case .int8: ck_int8_multiply(start, rows.quantized, batch, y, matrix.rows, part.count, matrix.columns)
       case .int4: ck_int4_multiply(start, rows.quantized, batch, y, matrix.rows, part.count, matrix.columns)
+      case .int4Affine:
+        ck_int4_affine_multiply(start, rows.quantized, batch, y, matrix.rows, part.count, matrix.columns)
       }
     }
   }

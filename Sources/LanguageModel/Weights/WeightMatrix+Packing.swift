@@ -5,8 +5,9 @@ extension WeightMatrix {
   /// Weights given row by row as f32, in any format.
   ///
   /// Formats without groups round to the nearest. Eight bits take a scale of the greatest size / 127 for every 32
-  /// weights of a row, four bits the smallest weight and steps of (greatest - smallest) / 15; weights err by half a
-  /// step at most, besides the rounding of scales and offsets to f16. A row shorter than a multiple of 32 ends in a
+  /// weights of a row, affine four bits the smallest weight and steps of (greatest - smallest) / 15; weights err by half a
+  /// step at most, besides the rounding of scales and offsets to f16. Four bits take a scale of the weight of greatest
+  /// size / -8 or -8.5, whichever errs less; then weights near the opposite of that one are cut off at 7 steps. A row shorter than a multiple of 32 ends in a
   /// smaller group. Weights that are not finite make their group NaN.
   ///
   /// Memory: the result, and sixteen rows of f32 for each thread.
@@ -20,6 +21,7 @@ extension WeightMatrix {
       switch format {
       case .int8: ck_int8_pack(scratch, range.count, columns, tile)
       case .int4: ck_int4_pack(scratch, range.count, columns, tile)
+      case .int4Affine: ck_int4_affine_pack(scratch, range.count, columns, tile)
       default: ck_floats_store(format.kernelFormat, scratch, tile, range.count * columns)
       }
     }
@@ -49,7 +51,13 @@ extension WeightMatrix {
 
     /// The format of matrices that holds this one: four bits without loss (Q4_K but for the rounding of scales to
     /// f16), Q8_0 without loss; Q6_K is quantised afresh to eight bits.
-    public var packed: Format { self == .q80 || self == .q6K ? .int8 : .int4 }
+    public var packed: Format {
+      switch self {
+      case .q80, .q6K: .int8
+      case .q40: .int4
+      case .q41, .q4K: .int4Affine
+      }
+    }
 
     var kernelFormat: ck_block {
       switch self {

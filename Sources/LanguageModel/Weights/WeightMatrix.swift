@@ -13,19 +13,31 @@ public final class WeightMatrix: Sendable {
     case bfloat16 = "bf16"
     /// Eight bits and a scale for every 32 weights of a row.
     case int8
-    /// Four bits, and a scale and an offset for every 32 weights of a row.
+    /// Four bits and a scale for every 32 weights of a row: 4.5 bits a weight.
     case int4
+    /// Four bits, and a scale and an offset for every 32 weights of a row: 5 bits a weight, and smaller errors.
+    case int4Affine = "int4-affine"
 
     /// Whether weights share scales, 32 of a row each, and lie in tiles.
-    public var hasGroups: Bool { self == .int8 || self == .int4 }
+    public var hasGroups: Bool { self == .int8 || self == .int4 || self == .int4Affine }
 
     /// Bytes that a matrix of this format takes.
     public func byteCount(rows: Int, columns: Int) -> Int {
       switch self {
       case .float32: rows * columns * 4
       case .float16, .bfloat16: rows * columns * 2
-      case .int8: (rows + Self.tile - 1) / Self.tile * ck_int8_tile_bytes(columns)
-      case .int4: (rows + Self.tile - 1) / Self.tile * ck_int4_tile_bytes(columns)
+      case .int8, .int4, .int4Affine: (rows + Self.tile - 1) / Self.tile * tileBytes(columns: columns)
+      }
+    }
+
+    /// Bytes of sixteen rows.
+    /// - Precondition: the format has groups.
+    func tileBytes(columns: Int) -> Int {
+      switch self {
+      case .int8: ck_int8_tile_bytes(columns)
+      case .int4: ck_int4_tile_bytes(columns)
+      case .int4Affine: ck_int4_affine_tile_bytes(columns)
+      case .float32, .float16, .bfloat16: preconditionFailure("\(self) has no tiles")
       }
     }
 
@@ -79,8 +91,9 @@ public final class WeightMatrix: Sendable {
     switch format {
     case .float32, .float16, .bfloat16:
       ck_floats_load(format.kernelFormat, address(ofRow: rows.lowerBound), output, rows.count * columns)
-    case .int8, .int4:
-      let load = format == .int8 ? ck_int8_unpack : ck_int4_unpack
+    case .int8, .int4, .int4Affine:
+      let load =
+        format == .int8 ? ck_int8_unpack : format == .int4 ? ck_int4_unpack : ck_int4_affine_unpack
       var row = rows.lowerBound
       while row < rows.upperBound {
         let (first, end) = (row % Format.tile, min(row - row % Format.tile + Format.tile, rows.upperBound))
@@ -95,8 +108,8 @@ public final class WeightMatrix: Sendable {
     switch format {
     case .float32: bytes.buffer.baseAddress! + row * columns * 4
     case .float16, .bfloat16: bytes.buffer.baseAddress! + row * columns * 2
-    case .int8: bytes.buffer.baseAddress! + row / Format.tile * ck_int8_tile_bytes(columns)
-    case .int4: bytes.buffer.baseAddress! + row / Format.tile * ck_int4_tile_bytes(columns)
+    case .int8, .int4, .int4Affine:
+      bytes.buffer.baseAddress! + row / Format.tile * format.tileBytes(columns: columns)
     }
   }
 }

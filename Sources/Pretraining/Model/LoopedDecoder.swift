@@ -97,8 +97,8 @@ public struct LoopedDecoder: Module {
   /// - Parameter counted: the counted targets of the whole batch, where this is one rank's part of it: then the loss is
   ///   the part's term of the batch's mean, and the statistics are the part's own.
   public func loss(
-    _ batch: TokenBatch, loops: Int, table: RotaryTable, entropyWeight: Double, checkpoints: Bool = false,
-    counted: Int? = nil
+    _ batch: TokenBatch, loops: Int, table: RotaryTable, entropyWeight: Double, priorRatio: Double = 1,
+    checkpoints: Bool = false, counted: Int? = nil
   ) -> (loss: Variable, statistics: ExitStatistics) {
     let widest = max(2 * configuration.intermediateSize, 3 * configuration.hiddenSize)
     let parts = Shards.ranges(sequences: batch.sequences, rows: batch.length, columns: widest)
@@ -115,7 +115,7 @@ public struct LoopedDecoder: Module {
         if let readout { Tape.marksFirstUse(of: [readout.weight]) }
         let (loss, measured) = expectedLoss(
           states: states, gates: gates, readout: readoutWeight, targets: part.targets,
-          entropyWeight: entropyWeight)
+          entropyWeight: entropyWeight, priorRatio: priorRatio)
         statistics[shard] = measured
         return loss
       }

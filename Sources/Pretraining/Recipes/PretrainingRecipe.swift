@@ -62,6 +62,8 @@ public struct PretrainingRecipe: OptimizedRecipe, Equatable, Sendable {
   /// T; 0: as the model that the run starts from, and 4 for a new one.
   public var loops = StepSchedule(0)
   public var entropyWeight = StepSchedule(0.1)
+  /// r of the prior q_t ∝ r^t of leaving; 1 is uniform.
+  public var exitPrior = 1.0
   /// θ; 0: as the model that the run starts from, and 10 000 for a new one.
   public var ropeBase = StepSchedule(0)
   public var checkpointsLoops = false

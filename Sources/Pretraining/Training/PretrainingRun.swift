@@ -116,8 +116,8 @@ public final class PretrainingRun {
         return counted == all ? loss : Float(counted) / Float(all) * loss
       }
       let (loss, statistics) = model.loss(
-        tokens, loops: loops, table: table, entropyWeight: beta, checkpoints: recipe.checkpointsLoops,
-        counted: all)
+        tokens, loops: loops, table: table, entropyWeight: beta, priorRatio: recipe.exitPrior,
+        checkpoints: recipe.checkpointsLoops, counted: all)
       parts.append(statistics)
       return loss
     }

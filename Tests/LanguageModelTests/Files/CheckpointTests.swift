@@ -191,7 +191,7 @@ import Testing
     #expect(try !source.configuration.hasExitGate && LanguageModel(source).gate == nil)
   }
 
-  @Test(arguments: [WeightMatrix.Format.int8, .int4, .float16, .bfloat16, .float32])
+  @Test(arguments: [WeightMatrix.Format.int8, .int4, .int4Affine, .float16, .bfloat16, .float32])
   func weightsArePackedAtLoad(format: WeightMatrix.Format) throws {
     let folder = try TestFolder()
     let model = try TinyCheckpoint.write(TinyCheckpoint.ouro, to: folder.file("m"))
@@ -212,7 +212,7 @@ import Testing
   @Test func blocksOf32AreMovedWithoutLoss() throws {
     let folder = try TestFolder()
     let model = LanguageModel.random(TinyCheckpoint.wide)
-    for (type, format) in [(OutputType.q80, WeightMatrix.Format.int8), (.q40, .int4), (.q41, .int4)] {
+    for (type, format) in [(OutputType.q80, WeightMatrix.Format.int8), (.q40, .int4), (.q41, .int4Affine)] {
       let path = folder.file("\(type).gguf")
       _ = try MemorySource(model, name: "r").writeGGUF(
         to: path, type: type, pure: true, name: "m", tokenizer: [])

@@ -121,7 +121,7 @@ import Testing
   /// The greatest integers a group can sum: no step may saturate.
   @Test func largestWeightsTimesLargestActivations() {
     let (rows, columns) = (32, 64)
-    for (format, low) in [(WeightMatrix.Format.int8, Float(-1)), (.int4, 0)] {
+    for (format, low) in [(WeightMatrix.Format.int8, Float(-1)), (.int4, 0), (.int4, -1), (.int4Affine, 0)] {
       let matrix = WeightMatrix.pack(rows: rows, columns: columns, to: format) { row, values in
         for c in 0..<columns { values[c] = row % 2 == 0 || c == 1 ? 1 : low }
       }

@@ -46,12 +46,24 @@ enum TestMatrix {
             case .bfloat16: abs(value) / 256
             // Half a step; the scale's rounding to f16 moves the last step by 127 / 2048 of one.
             case .int8: top / 127 * 0.57
-            case .int4: (high - low) / 15 * 0.51 + abs(low) / 2048 + 1e-6
+            // Cut off at 7 steps of which the greatest is 8 or 8.5.
+            case .int4: top / 8.5 * 1.51 + 1e-6
+            case .int4Affine: (high - low) / 15 * 0.51 + abs(low) / 2048 + 1e-6
             }
           #expect(abs(kept[index] - value) <= bound, "\(format), row \(row), \(value) became \(kept[index])")
         }
       }
     }
+  }
+
+  /// Squared errors of normal numbers: half a bit less costs an eighth.
+  @Test func affineErrsLess() {
+    func error(_ format: WeightMatrix.Format) -> Float {
+      let (matrix, values) = TestMatrix.random(64, 2048, format)
+      return zip(TestMatrix.values(matrix), values.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    }
+    let (plain, affine) = (error(.int4), error(.int4Affine))
+    #expect(plain > affine && plain < 1.16 * affine, "\(plain / affine)")
   }
 
   /// Few rows through the kernels, many through the matrix product, against the obvious loop.
