@@ -27,7 +27,8 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Random weights of this shape instead: 1.4b and 2.6b (Ouro), 135m (SmolLM2).")
   var random: RandomShape?
 
-  @Option(help: "Weights in memory: f32, f16, bf16, int8, int4 or int4-affine. Without it as in the file, or bf16.")
+  @Option(
+    help: "Weights in memory: f32, f16, bf16, int8, int4 or int4-affine. Without it as in the file, or bf16.")
   var weights: WeightMatrix.Format?
 
   @Option(help: ArgumentHelp("Loops, also several, separated by commas.", valueName: "n,…"))

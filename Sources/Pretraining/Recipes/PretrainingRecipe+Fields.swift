@@ -31,7 +31,8 @@ extension PretrainingRecipe {
       .schedule("training.loops", "T; 8, 4@3000 changes at a step; 0: the model's, or 4", \.loops, 0...8),
       .schedule("training.entropy-weight", "β of stage I", \.entropyWeight, 0...100),
       .number(
-        "training.exit-prior", "stage I: r of the prior q_t ∝ r^t of leaving; 1: uniform", \.exitPrior, 0.01...100),
+        "training.exit-prior", "stage I: r of the prior q_t ∝ r^t of leaving; 1: uniform", \.exitPrior,
+        0.01...100),
       .schedule(
         "training.rope-base", "θ of the rotary embedding; 0: the model's, or 10000", \.ropeBase, 0...1e12),
       .choice("training.checkpoints-loops", "compute loops again in the backward pass", \.checkpointsLoops),
