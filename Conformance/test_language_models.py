@@ -178,7 +178,7 @@ def test_log_probabilities(ouro):
     assert order == list(np.argsort(-expected)[:3])
 
 
-@pytest.mark.parametrize("weights, least, most", [("int8", 1e-3, 0.04), ("int4", 0.02, 0.4)])
+@pytest.mark.parametrize("weights, least, most", [("int8", 1e-3, 0.04), ("int4", 0.02, 0.4), ("int4-affine", 0.02, 0.4)])
 def test_quantised_weights_stay_near(ouro, tmp_path, weights, least, most):
     """One loop: a random model's loops magnify every difference."""
     exact = inspect(ouro, tmp_path, TOKENS, "--loops", 1)["logits"]

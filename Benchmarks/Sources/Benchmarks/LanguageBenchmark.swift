@@ -7,7 +7,7 @@ import Tensors
 /// PyTorch's bf16 in the reference model's way, measured in turns.
 ///
 /// Expected before measuring: at batch 1 a token reads the block four times and the readout once, so its time is those bytes
-/// over the memory's rate: 10.1 GB in bf16, 5.4 in int8, 3.2 in int4. A prefill of 512 tokens is 1.23 G weights ·
+/// over the memory's rate: 10.1 GB in bf16, 5.4 in int8, 2.9 in int4. A prefill of 512 tokens is 1.23 G weights ·
 /// 512 · 2 · 4 = 5.1 TFLOP: its time is that over the rate of products. The wavefront makes about 1.3 passes for a token
 /// instead of four, of a few rows each: two to three times as fast.
 struct LanguageBenchmark {
