@@ -110,6 +110,34 @@ import Tokenization
     #expect(throws: DataError.self) { try TokenSource([shard(writer())], length: 15, seed: 0) }
   }
 
+  @Test func noiseExchangesWhatIsReadAlone() throws {
+    var words = TokenShardWriter(vocabulary: 100)
+    words.add((0..<400).map { Int32(1 + $0 % 90) })
+    let source = try TokenSource([shard(words)], length: 50, seed: 3)
+    let plain = source.batch(from: 0, count: 7)
+    #expect(source.batch(from: 0, count: 7, noise: 0) == plain)
+    let noisy = source.batch(from: 0, count: 7, noise: 0.2)
+    #expect(noisy.targets == plain.targets && noisy.segments == plain.segments)
+    let exchanged = zip(noisy.tokens, plain.tokens).filter { $0 != $1 }.count
+    // 350 tokens: six deviations about 70.
+    #expect((25..<115).contains(exchanged), "\(exchanged)")
+    // A function of the sequence's number alone, and another one each epoch.
+    #expect(source.batch(from: 3, count: 1, noise: 0.2).tokens == Array(noisy.tokens[150..<200]))
+    let changes = (0..<2).map { epoch in
+      let first = epoch * source.sequencesPerEpoch
+      return zip(
+        source.batch(from: first, count: 7, noise: 0.2).tokens, source.batch(from: first, count: 7).tokens
+      )
+      .map { $0 != $1 }
+    }
+    #expect(changes[0] != changes[1])
+    // Where a document begins is never exchanged.
+    let documents = try TokenSource([shard(writer())], length: 7, seed: 0, shuffles: false)
+    let all = documents.batch(from: 0, count: 1, noise: 0.99)
+    for (token, was) in zip(all.tokens, documents.batch(from: 0, count: 1).tokens)
+    where was == Int32(TrainedVocabulary.endOfText) { #expect(token == was) }
+  }
+
   @Test func chatsAreKeptWholeAndOnlyAnswersLearned() throws {
     let source = try TokenSource([shard(writer(answers: true))], length: 10, seed: 0, shuffles: false)
     #expect(source.layout == .whole && source.sequencesPerEpoch == 2)

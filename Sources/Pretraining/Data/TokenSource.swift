@@ -104,7 +104,11 @@ public final class TokenSource {
   }
 
   /// Sequences first, first + 1, … of the endless stream of epochs.
-  public func batch(from first: Int, count: Int) -> TokenBatch {
+  ///
+  /// - Parameter noise: the share of what is read, not of what is to be predicted, that another token of the text stands in
+  ///   for, in another way each epoch: a text that is read often is then learned by heart later. The unigram noise of Xie et
+  ///   al., arXiv 1703.02573, section 3.
+  public func batch(from first: Int, count: Int, noise: Double = 0) -> TokenBatch {
     var tokens = [Int32](repeating: Int32(TrainedVocabulary.endOfText), count: count * length)
     var targets = [Int32](repeating: -1, count: count * length)
     var segments: [Range<Int>] = []
@@ -126,11 +130,29 @@ public final class TokenSource {
         if layout == .whole { targets[cuts.last! - 1] = -1 }
         document += 1
       }
+      if noise > 0 {
+        exchange(noise, of: &tokens, at: base..<base + piece.range.count, in: shard, sequence: first + row)
+      }
       if piece.range.count < length { cuts.append(base + piece.range.count) }
       cuts.append(base + length)
       segments += zip(cuts, cuts.dropFirst()).map { $0..<$1 }
     }
     return TokenBatch(sequences: count, length: length, tokens: tokens, targets: targets, segments: segments)
+  }
+}
+
+extension TokenSource {
+  /// Exchanges a share of the tokens for others of the shard; where documents begin stays.
+  private func exchange(
+    _ share: Double, of tokens: inout [Int32], at range: Range<Int>, in shard: TokenShard, sequence: Int
+  ) {
+    var random = RandomStream(seed: seed &+ UInt64(sequence) &* 0x9E37_79B9_7F4A_7C15, stream: 18)
+    for place in range {
+      let (chance, other) = (random.uniform(), Int(random.next() % UInt64(shard.count)))
+      if Double(chance) < share, tokens[place] != Int32(TrainedVocabulary.endOfText) {
+        tokens[place] = shard.token(other)
+      }
+    }
   }
 }
 

@@ -28,6 +28,8 @@ extension PretrainingRecipe {
       .number("training.sequence", "tokens of a sequence", \.sequence, 1...1_048_576),
       .number("training.accumulation", "batches per step", \.accumulation, 1...65_536),
     ] + optimizerFields + [
+      .schedule(
+        "training.noise", "share of tokens read that others of the text stand in for", \.noise, 0...0.99),
       .schedule("training.loops", "T; 8, 4@3000 changes at a step; 0: the model's, or 4", \.loops, 0...8),
       .schedule("training.entropy-weight", "β of stage I", \.entropyWeight, 0...100),
       .number(

@@ -59,6 +59,8 @@ public struct PretrainingRecipe: OptimizedRecipe, Equatable, Sendable {
   public var decay = 0.1
   public var beta1 = 0.9
   public var beta2 = 0.95
+  /// The share of tokens read that are exchanged for others of the text.
+  public var noise = StepSchedule(0)
   /// T; 0: as the model that the run starts from, and 4 for a new one.
   public var loops = StepSchedule(0)
   public var entropyWeight = StepSchedule(0.1)

@@ -106,7 +106,9 @@ public final class PretrainingRun {
     let report = try trainer.train { batch in
       let number = step * recipe.accumulation + batch
       let own = communicator.share(of: recipe.batch)
-      let tokens = source.batch(from: number * recipe.batch + own.lowerBound, count: own.count)
+      let tokens = source.batch(
+        from: number * recipe.batch + own.lowerBound, count: own.count,
+        noise: recipe.noise.at(step))
       let counted = tokens.countedTargets
       let all = Int(try communicator.sum([Double(counted)])[0])
       // A batch of questions alone teaches nothing.
