@@ -1,7 +1,7 @@
 // Products of bf16 with sums in f32, on one thread: what gemm.c does, with two numbers of k to an element.
 //
 // A processor with a product of bf16 pairs (AVX512_BF16) makes two steps of k per instruction. Everywhere else the same
-// sums are made of two fused multiplications, about as fast as those of f32: what a training step computes depends on no
+// sums are made of two fused multiplications, hardly slower than f32: what a training step computes depends on no
 // processor. Pairs of the left matrix lie side by side in its rows; where it is transposed, and in the right matrix, a
 // pair is of two rows.
 #ifndef LANES

@@ -118,8 +118,8 @@ INLINE void gemm_block(const element *a, ptrdiff_t ar, const ptrdiff_t as, const
 }
 
 // Fewer rows than HEIGHT: four, two, one.
-static void gemm_rows(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t bs, ptrdiff_t k, float *c,
-                      ptrdiff_t ldc, ptrdiff_t columns, ck_sums sums, const float *bias, const float *residual,
+static void gemm_rows(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t bs, ptrdiff_t k,
+                      float *c, ptrdiff_t ldc, ptrdiff_t columns, ck_sums sums, const float *bias, const float *residual,
                       ptrdiff_t rows) {
   if (rows & 4) {
     gemm_block(a, ar, as, b, bs, k, c, ldc, columns, sums, bias, residual, 4);
@@ -134,8 +134,8 @@ static void gemm_rows(const element *a, ptrdiff_t ar, ptrdiff_t as, const elemen
 
 // Up to HEIGHT rows, up to CK_PANEL columns. That rows or columns of a lie side by side is known when compiled, for the
 // addresses of the inner loop.
-INLINE void gemm_part(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t bs, ptrdiff_t k, float *c,
-                      ptrdiff_t ldc, ptrdiff_t rows, ptrdiff_t columns, ck_sums sums, const float *bias,
+INLINE void gemm_part(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t bs, ptrdiff_t k,
+                      float *c, ptrdiff_t ldc, ptrdiff_t rows, ptrdiff_t columns, ck_sums sums, const float *bias,
                       const float *residual) {
   if (rows < HEIGHT) {
     gemm_rows(a, ar, as, b, bs, k, c, ldc, columns, sums, bias, residual, rows);
@@ -146,8 +146,8 @@ INLINE void gemm_part(const element *a, ptrdiff_t ar, ptrdiff_t as, const elemen
   }
 }
 
-static void AT(gemm)(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t ldb, float *c, ptrdiff_t m,
-                     ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias, const float *residual) {
+static void AT(gemm)(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t ldb, float *c,
+                     ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias, const float *residual) {
   element last[DEPTH * CK_PANEL];
   for (ptrdiff_t p = 0; p < k; p += DEPTH)
     for (ptrdiff_t j = 0; j < n; j += CK_PANEL) {

@@ -3,8 +3,8 @@ import CKernels
 /// A matrix rounded to bf16: a factor of products whose sums are f32, in half the memory.
 ///
 /// Rounded to the nearest, ties to even, and to zero where that would be subnormal, as processors multiply bf16. The
-/// same on every processor, and the products too; fast where the processor multiplies pairs of bf16 (AVX512_BF16), about
-/// as fast as f32 elsewhere.
+/// same on every processor, and the products too; twice as fast as f32 where the processor multiplies pairs of bf16
+/// (AVX512_BF16), hardly slower elsewhere. Measured in Documentation/TrainingEngine.md.
 public struct BFloat16Matrix {
   public let rows: Int
   public let columns: Int
@@ -34,7 +34,7 @@ public struct BFloat16Matrix {
   private static func grain(_ columns: Int) -> Int { max(1, (1 << 15) / max(columns, 1)) }
 
   /// Between paired rows. A cache line more than they are long: of rows that lie a power of two apart, as those of 1024 or
-  /// 2048 columns, a cache holds only a few at once (measured: 412 and 486 GFLOP/s of a weight's gradient).
+  /// 2048 columns, a cache holds only a few at once (measured: 413 and 487 GFLOP/s of a weight's gradient).
   fileprivate var pairedStride: Int { columns + 16 }
 
   /// (rows + 1) / 2 rows of pairs, each of two rows: what a sum over rows reads.
