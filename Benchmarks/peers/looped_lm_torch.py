@@ -1,6 +1,6 @@
 """One training step of a looped language model in PyTorch: the peer of `TrainingProbe decoder-bench --json`.
 
-    python3 Benchmarks/peers/looped_lm_torch.py --steps 3 [--compile] [--checkpoints] [--threads 2]
+    python3 Benchmarks/peers/looped_lm_torch.py --steps 3 [--compile] [--checkpoints] [--autocast] [--threads 2]
 
 Ouro's block (sandwich RMS norms, rotary positions, scaled_dot_product_attention, SwiGLU), the final norm and the gate in
 every loop, the expected loss over exits minus 0.1 of the entropy, gradient clipping, AdamW.
@@ -84,6 +84,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--checkpoints", action="store_true")
+    parser.add_argument("--autocast", action="store_true", help="bf16 where torch.autocast has it, f32 master weights")
     parser.add_argument("--serve", action="store_true", help="measure once for every line of standard input")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -98,7 +99,9 @@ def main():
 
     def step():
         optimiser.zero_grad()
-        forward(tokens, targets, options.loops, options.checkpoints).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.autocast):
+            loss = forward(tokens, targets, options.loops, options.checkpoints)
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
 
@@ -126,7 +129,7 @@ def main():
         fastest_milliseconds=1000 * min(times), processor_milliseconds=1000 * processor,
         tokens_per_second=count / median, tokens_per_processor_second=count / processor,
         resident_peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, threads=options.threads,
-        torch=torch.__version__, compiled=options.compile,
+        torch=torch.__version__, compiled=options.compile, autocast=options.autocast,
     )  # fmt: skip
     print(json.dumps(result))
 

@@ -8,6 +8,8 @@ import Layers
 import Pretraining
 import Tensors
 
+extension ProductPrecision: ExpressibleByArgument {}
+
 /// Times stage I of a looped language model: forward, backward, clipping, AdamW. Under mpirun: on all ranks together.
 struct DecoderBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,6 +24,7 @@ struct DecoderBenchmark: ParsableCommand {
   @Option var sequence = 256
   @Option(help: "Steps that are timed, after two that are not.") var steps = 5
   @Flag(help: "Compute the loops again in the backward pass.") var checkpoints = false
+  @Option(help: "Of the products: f32 or bf16.") var precision = ProductPrecision.float32
   @Flag(help: "One JSON object.") var json = false
 
   func run() throws {
@@ -52,10 +55,12 @@ struct DecoderBenchmark: ParsableCommand {
     let table = RotaryTable(positions: sequence, headSize: width / heads)
     func step() throws {
       _ = try trainer.train { _ in
-        model.loss(
-          data, loops: loops, table: table, entropyWeight: 0.1, checkpoints: checkpoints,
-          counted: count
-        ).loss
+        precision.forProducts {
+          model.loss(
+            data, loops: loops, table: table, entropyWeight: 0.1, checkpoints: checkpoints,
+            counted: count
+          ).loss
+        }
       }
     }
     for _ in 0..<2 { try step() }

@@ -19,6 +19,7 @@ struct DecoderDump: ParsableCommand {
   @Option var loops: Int?
   @Option(help: "β of stage I.") var beta = 0.1
   @Option(help: "Stage II with this reading instead: printed or deciding.") var reading: String?
+  @Option(help: "Of the products: f32 or bf16.") var precision = ProductPrecision.float32
   @Option(help: "Writes the model again into this folder, in f32.") var save: String?
   @Option(name: .customLong("to")) var path: String
 
@@ -37,22 +38,24 @@ struct DecoderDump: ParsableCommand {
     let table = RotaryTable(
       positions: tokens.count, headSize: configuration.headSize, base: configuration.ropeBase)
     var stored: [StoredTensor] = []
-    let states = model.states(batch, loops: loops, table: table)
+    let states = precision.forProducts { model.states(batch, loops: loops, table: table) }
     for (loop, state) in states.enumerated() {
-      let logits = linear(state, model.readoutWeight).value
+      let logits = precision.forProducts { linear(state, model.readoutWeight).value }
       stored.append(StoredTensor("logits.\(loop)", shape: [tokens.count, logits.columns], logits.values))
     }
-    for (loop, gate) in model.gates(states).enumerated() {
+    for (loop, gate) in precision.forProducts({ model.gates(states) }).enumerated() {
       stored.append(StoredTensor("gate.\(loop)", shape: [tokens.count], gate.value.values))
     }
     let tape = Tape()
-    let loss: Variable = tape.record {
-      if let reading = reading.flatMap(GateObjective.Reading.init) {
-        return model.gateLoss(
-          batch, loops: loops, table: table, objective: GateObjective(reading: reading)
-        ).loss
+    let loss: Variable = precision.forProducts {
+      tape.record {
+        if let reading = reading.flatMap(GateObjective.Reading.init) {
+          return model.gateLoss(
+            batch, loops: loops, table: table, objective: GateObjective(reading: reading)
+          ).loss
+        }
+        return model.loss(batch, loops: loops, table: table, entropyWeight: beta).loss
       }
-      return model.loss(batch, loops: loops, table: table, entropyWeight: beta).loss
     }
     tape.backward(from: loss)
     stored.append(StoredTensor("loss", shape: [1], [loss.value.scalar]))

@@ -106,15 +106,57 @@ import Testing
     }
   }
 
+  /// Products in bf16 have the gradients of f32, but for their rounding, in both stages.
+  @Test(arguments: [
+    ModelConfiguration.tiny(), .tiny(loops: 1, ties: true), .tiny(.llama, loops: 1, keyValueHeads: 1),
+    .tiny(loops: 4, keyValueHeads: 1, ties: true),
+  ])
+  func gradientsOfProductsInBFloat16(_ configuration: ModelConfiguration) {
+    let (model, loops) = (LoopedDecoder.random(configuration), configuration.loops)
+    let table = RotaryTable(positions: 5, headSize: 4, base: 100)
+    func gradients(_ precision: ProductPrecision, _ loss: () -> Variable) -> [Float] {
+      for parameter in model.parameters { parameter.clearGradient() }
+      let tape = Tape()
+      let value = precision.forProducts { tape.record(loss) }
+      tape.backward(from: value)
+      return model.parameters.flatMap { $0.gradient?.values ?? [] }
+    }
+    func distance(_ a: [Float], _ b: [Float]) -> Float {
+      zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+    }
+    // How far rounding moves these gradients depends on the model. So the measure is f32 itself, with weights that were
+    // rounded before: bf16 rounds those too, and the activations and slopes that they are multiplied with.
+    func expectClose(_ loss: () -> Variable) {
+      let (ours, wanted) = (gradients(.bfloat16, loss), gradients(.float32, loss))
+      let kept = model.parameters.map { $0.value.copy() }
+      for parameter in model.parameters where parameter.shape.count == 2 {
+        for i in 0..<parameter.value.count {
+          let bits = parameter.value.pointer[i].bitPattern
+          parameter.value.pointer[i] = Float(bitPattern: (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+        }
+      }
+      let weights = distance(gradients(.float32, loss), wanted)
+      for (parameter, value) in zip(model.parameters, kept) { parameter.value.assign(from: value) }
+      let ratio = distance(ours, wanted) / weights
+      #expect(ratio > 0.25 && ratio < 4, "\(ratio)")
+    }
+    expectClose { model.loss(Self.batch, loops: loops, table: table, entropyWeight: 0.2).loss }
+    guard loops > 1 else { return }
+    let objective = GateObjective(reading: .deciding, slope: 3, threshold: 0.01)
+    expectClose { model.gateLoss(Self.batch, loops: loops, table: table, objective: objective).loss }
+  }
+
   /// Loops that are computed again give the same gradients, bit by bit.
-  @Test func checkpointedLoops() {
+  @Test(arguments: ProductPrecision.allCases) func checkpointedLoops(_ precision: ProductPrecision) {
     let model = LoopedDecoder.random(.tiny(loops: 4))
     let table = RotaryTable(positions: 5, headSize: 4, base: 100)
     func gradients(_ checkpoints: Bool) -> [[Float]] {
       for parameter in model.parameters { parameter.clearGradient() }
       let tape = Tape()
-      let (loss, _) = tape.record {
-        model.loss(Self.batch, loops: 4, table: table, entropyWeight: 0.1, checkpoints: checkpoints)
+      let (loss, _) = precision.forProducts {
+        tape.record {
+          model.loss(Self.batch, loops: 4, table: table, entropyWeight: 0.1, checkpoints: checkpoints)
+        }
       }
       tape.backward(from: loss)
       return model.parameters.map { $0.gradient!.values }

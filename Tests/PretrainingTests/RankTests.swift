@@ -35,6 +35,8 @@ import Testing
     [
       [], ["training.accumulation=2", "model.ties-embeddings=true"],
       ["training.checkpoints-loops=true", "training.batch=5"], ["training.loops=1", "model.family=llama"],
+      // Shards of other sizes weigh a loss otherwise, and bf16 rounds what is weighed: as far apart as rounding.
+      ["training.precision=bf16"],
     ])
   func aRunOnRanksIsTheRunOfOne(_ size: Int, _ settings: [String]) throws {
     let folder = try Folder()
@@ -47,10 +49,11 @@ import Testing
     #expect(done.allSatisfy { $0 })
     let (one, many) = (try Self.log(path + "/one"), try Self.log(path + "/many"))
     #expect(one.count == 10 && many.count == 10)
+    let tolerance = recipe.precision == .float32 ? 1e-5 : 5e-3
     for (a, b) in zip(many, one) {
       #expect(a.keys == b.keys && a.count > 5)
       for (name, value) in b {
-        #expect(abs(a[name]! - value) <= 1e-5 * max(1, abs(value)), "\(name) of step \(b["step"] ?? 0)")
+        #expect(abs(a[name]! - value) <= tolerance * max(1, abs(value)), "\(name) of step \(b["step"] ?? 0)")
       }
     }
     let names = try [path + "/one", path + "/many"].map {

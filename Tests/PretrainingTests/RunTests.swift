@@ -23,9 +23,12 @@ import TextFiles
       ] + settings)
   }
 
-  @Test func aResumedRunIsTheSameBitByBit() throws {
+  @Test(arguments: [
+    [], ["training.precision=bf16"], ["training.precision=bf16", "training.checkpoints-loops=true"],
+  ])
+  func aResumedRunIsTheSameBitByBit(_ settings: [String]) throws {
     let folder = try Folder()
-    let recipe = try recipe(folder)
+    let recipe = try recipe(folder, settings)
     let whole = try PretrainingRun(recipe, folder: folder.path + "/whole")
     #expect(try whole.train())
     // Stopped after the fourth step, a step after its checkpoint: the step is in the last one written.
@@ -105,6 +108,25 @@ import TextFiles
     #expect(!tuned.sample(prompt: "the", count: 3, temperature: 0).isEmpty)
   }
 
+  /// bf16 is what a run asked for, close to f32 and something else; its weights and its evaluation are f32.
+  @Test func precisionOfProducts() throws {
+    let folder = try Folder()
+    func losses(_ name: String, _ settings: [String]) throws -> [Double] {
+      let run = try PretrainingRun(recipe(folder, settings), folder: folder.path + "/" + name)
+      return try (0..<8).map { _ in try run.step().values.first { $0.name == "loss" }!.value }
+    }
+    let (float, brain) = (try losses("f32", []), try losses("bf16", ["training.precision=bf16"]))
+    for (a, b) in zip(float, brain) { #expect(abs(a - b) < 0.02 * abs(a), "\(a) \(b)") }
+    #expect(float != brain)
+    #expect(try losses("again", ["training.precision=f32"]) == float)
+    // Either goes on from the other: what a checkpoint holds is f32.
+    let run = try PretrainingRun(recipe(folder), folder: folder.path + "/run")
+    try run.save()
+    let other = try PretrainingRun.resume(run.folder, settings: ["training.precision=bf16"])
+    #expect(other.recipe.precision == .bfloat16)
+    #expect(try other.evaluate() == run.evaluate())
+  }
+
   @Test func whatCannotBeTrainedIsSaid() throws {
     let folder = try Folder()
     func expectError(_ part: String, _ settings: [String]) throws {
@@ -132,6 +154,7 @@ import TextFiles
     try expectError("needs a model to start from", ["training.stage=gate"])
     try expectError("one loop", ["model.family=llama", "training.loops=2"])
     try expectError("unknown key", ["training.stepz=3"])
+    try expectError("training.precision", ["training.precision=f16"])
     try expectError("would keep", ["training.batch=60000", "training.sequence=100000"])
     #expect(throws: SafetensorsError.self) { try PretrainingRun.resume(folder.path) }
     let run = try PretrainingRun(recipe(folder), folder: folder.path + "/run")

@@ -32,6 +32,8 @@ struct Comparison: Codable {
 /// One line of a results file: a size, what was measured at it, and how the columns compare.
 struct ResultRow: Codable {
   var size: Int
+  /// What tells it from others of its size.
+  var label: String?
   var measurements: [String: Measurement]
   var comparisons: [String: Comparison]
 }

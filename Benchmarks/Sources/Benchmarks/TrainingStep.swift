@@ -10,22 +10,29 @@ struct TrainingStep {
   /// What is measured, and the arguments that make a peer do the same.
   enum Setting: String, CaseIterable {
     case width64, width256, decoder
+    case decoderInBFloat16 = "decoder-bf16"
 
     var title: String {
       switch self {
       case .width64: "GPT-2 block, D 64, 4 heads, 22 tokens, batch 64, 15 loops, 10 with gradient"
       case .width256: "GPT-2 block, D 256, 8 heads, 82 tokens, batch 64, 20 loops, 15 with gradient"
       case .decoder: "decoder of 10 M parameters, D 384, 4 layers, 4 loops, 4096 words, 8 × 256 tokens"
+      case .decoderInBFloat16:
+        "the same decoder; products in bf16, weights in f32; PyTorch with torch.autocast"
       }
     }
 
-    var width: Int { [.width64: 64, .width256: 256, .decoder: 384][self]! }
-    var peer: String { self == .decoder ? "looped_lm_torch" : "looped_step_torch" }
+    var width: Int { [.width64: 64, .width256: 256][self] ?? 384 }
+    /// What a row of the table begins with.
+    var label: String { self == .decoderInBFloat16 ? "384, bf16" : "\(width)" }
+    var precision: ProductPrecision { self == .decoderInBFloat16 ? .bfloat16 : .float32 }
+    var peer: String { width == 384 ? "looped_lm_torch" : "looped_step_torch" }
     var arguments: [String] {
       switch self {
       case .width64: ["--setting", "scaled"]
       case .width256: ["--setting", "paper"]
       case .decoder: []
+      case .decoderInBFloat16: ["--autocast"]
       }
     }
   }
@@ -41,8 +48,10 @@ struct TrainingStep {
       self.init(width: 64, heads: 4, inputs: 5, points: 11, loops: 15, taped: 10)
     case .width256:
       self.init(width: 256, heads: 8, inputs: 20, points: 41, loops: 20, taped: 15)
-    case .decoder:
-      self.init(decoderOfWidth: 384, heads: 6, layers: 4, words: 4096, loops: 4, sequences: 8, length: 256)
+    case .decoder, .decoderInBFloat16:
+      self.init(
+        decoderOfWidth: 384, heads: 6, layers: 4, words: 4096, loops: 4, sequences: 8, length: 256,
+        precision: setting.precision)
     }
   }
 
@@ -64,7 +73,8 @@ struct TrainingStep {
   }
 
   private init(
-    decoderOfWidth width: Int, heads: Int, layers: Int, words: Int, loops: Int, sequences: Int, length: Int
+    decoderOfWidth width: Int, heads: Int, layers: Int, words: Int, loops: Int, sequences: Int, length: Int,
+    precision: ProductPrecision
   ) {
     let inner = width * 8 / 3
     let configuration = ModelConfiguration(
@@ -83,7 +93,9 @@ struct TrainingStep {
       targets: Array(stream.dropFirst()))
     let table = RotaryTable(positions: length, headSize: width / heads)
     run = {
-      _ = try trainer.train { _ in model.loss(data, loops: loops, table: table, entropyWeight: 0.1).loss }
+      _ = try trainer.train { _ in
+        precision.forProducts { model.loss(data, loops: loops, table: table, entropyWeight: 0.1).loss }
+      }
     }
     let layer = Double(8 * width * width + 6 * width * inner + 2 * width * length)
     gigaoperations =

@@ -114,6 +114,26 @@ void ck_pack(const float *b, ptrdiff_t row, ptrdiff_t column, ptrdiff_t k, ptrdi
 void ck_gemm(const float *a, ptrdiff_t lda, bool transposes, const float *b, ptrdiff_t ldb, float *c, ptrdiff_t m,
              ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias, const float *residual);
 
+// ---- Products of bf16 (gemm_bf16.c) ----
+
+// Matrices of bf16 have two numbers to 32 bits. Rounded: rows of columns numbers, and a zero where that is odd; then
+// lda, in pairs, is (columns + 1) / 2. Of paired rows: (rows + 1) / 2 rows of columns pairs, each of two rows.
+
+/// y = x (rows × columns), rounded to the nearest bf16, ties to even, and to zero where that is subnormal.
+void ck_bf16_round(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *y);
+/// y = the paired rows of x, which is rounded; rows of y at the distance y_stride, in pairs.
+void ck_bf16_pair_rows(const void *x, ptrdiff_t rows, ptrdiff_t columns, void *y, ptrdiff_t y_stride);
+/// Packs b, k × n, whose pair (p, j), of the numbers 2p and 2p + 1 of column j, is at b[p · row + j · column]:
+/// ck_packed_count((k + 1) / 2, n) pairs.
+void ck_bf16_pack(const void *b, ptrdiff_t row, ptrdiff_t column, ptrdiff_t k, ptrdiff_t n, void *packed);
+/// c = start + op(a) · b, with sums in f32, where c is m × n and dense; of a pair of k the odd one is added first.
+///
+/// a is m × k and rounded with rows at the distance lda, or k × m of paired rows if it `transposes`; b is k × n of paired
+/// rows at the distance ldb, or packed where ldb is 0; distances in pairs. The same bits on every processor, but for
+/// sums that are subnormal.
+void ck_bf16_gemm(const void *a, ptrdiff_t lda, bool transposes, const void *b, ptrdiff_t ldb, float *c, ptrdiff_t m,
+                  ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias, const float *residual);
+
 // ---- Attention (attention.c) ----
 
 /// Floats of scratch memory that one head of `tokens` tokens needs, forward or backward.

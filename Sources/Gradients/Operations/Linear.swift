@@ -57,9 +57,17 @@ func sumColumns(of gradient: Tensor, into slot: GradientSlot) {
   }
 }
 
-/// The three products of a linear layer: y = x Wᵀ, dx = dy W, dW = dyᵀ x.
+/// The three products of a linear layer: y = x Wᵀ, dx = dy W, dW = dyᵀ x, in the precision that is current when it is made.
 struct LinearProduct {
-  let x: Tensor
+  /// x as the products read it, which is what is kept for the backward pass.
+  private enum Input {
+    case float32(Tensor)
+    case bfloat16(BFloat16Matrix)
+  }
+
+  private let input: Input
+  private let shape: [Int]
+  private let rows: Int
   let weight: Tensor
   let xSlot: GradientSlot?
   let weightSlot: GradientSlot?
@@ -72,7 +80,9 @@ struct LinearProduct {
       weight.shape.count == 2 && weight.shape[1] == x.value.columns,
       "a linear layer of weights \(weight.shape) on \(x.shape)")
     precondition(bias.map { $0.value.count == weight.shape[0] } ?? true, "a bias of \(bias!.shape)")
-    self.x = x.value
+    input =
+      ProductPrecision.current == .bfloat16 ? .bfloat16(BFloat16Matrix(rounding: x.value)) : .float32(x.value)
+    (shape, rows) = (x.shape, x.value.rows)
     self.weight = weight.value
     isParameter = weight is Parameter
     xSlot = x.slot
@@ -83,23 +93,50 @@ struct LinearProduct {
 
   /// - Parameter start: what x Wᵀ is added to.
   func forward(_ start: ProductStart? = nil) -> Tensor {
-    let y = Tensor(uninitialized: x.shape.dropLast() + [outputs])
-    gemm(
-      x.pointer, weight.pointer, into: y.pointer, m: x.rows, n: outputs, k: inputs, transposesB: true,
-      packed: isParameter ? PackedWeights.matrix(weight, transposes: true) : nil, start: start)
+    let y = Tensor(uninitialized: shape.dropLast() + [outputs])
+    switch input {
+    case .float32(let x):
+      gemm(
+        x.pointer, weight.pointer, into: y.pointer, m: rows, n: outputs, k: inputs, transposesB: true,
+        packed: isParameter ? PackedWeights.matrix(weight, transposes: true) : nil, start: start)
+    case .bfloat16(let x):
+      gemm(x, packed: rounded(transposes: true), into: y.pointer, n: outputs, start: start)
+    }
     return y
   }
 
   func backward(_ gradient: Tensor) {
+    switch input {
+    case .float32(let x): backward(gradient, x)
+    case .bfloat16(let x): backward(BFloat16Matrix(rounding: gradient), x)
+    }
+  }
+
+  private func backward(_ gradient: Tensor, _ x: Tensor) {
     weightSlot?.accumulate(shape: weight.shape) { sum, adds in
       gemm(
-        gradient.pointer, x.pointer, into: sum.pointer, m: outputs, n: inputs, k: x.rows, transposesA: true,
+        gradient.pointer, x.pointer, into: sum.pointer, m: outputs, n: inputs, k: rows, transposesA: true,
         beta: adds ? 1 : 0)
     }
-    xSlot?.accumulate(shape: x.shape) { sum, adds in
+    xSlot?.accumulate(shape: shape) { sum, adds in
       gemm(
-        gradient.pointer, weight.pointer, into: sum.pointer, m: x.rows, n: inputs, k: outputs,
+        gradient.pointer, weight.pointer, into: sum.pointer, m: rows, n: inputs, k: outputs,
         packed: isParameter ? PackedWeights.matrix(weight, transposes: false) : nil, beta: adds ? 1 : 0)
     }
+  }
+
+  private func backward(_ gradient: BFloat16Matrix, _ x: BFloat16Matrix) {
+    weightSlot?.accumulate(shape: weight.shape) { sum, adds in
+      gemm(transposing: gradient, x, into: sum.pointer, adds: adds)
+    }
+    xSlot?.accumulate(shape: shape) { sum, adds in
+      gemm(gradient, packed: rounded(transposes: false), into: sum.pointer, n: inputs, adds: adds)
+    }
+  }
+
+  private func rounded(transposes: Bool) -> Tensor {
+    isParameter
+      ? PackedWeights.rounded(weight, transposes: transposes)
+      : BFloat16Matrix(rounding: weight).packed(transposes: transposes)
   }
 }

@@ -31,7 +31,7 @@ enum LoopLosses {
     let (rows, width, classes) = (state.rows, state.columns, readout.shape[0])
     let step = min(chunkRows(classes: classes), max(rows, 1))
     let logits = Tensor(uninitialized: [step, classes])
-    let packed = PackedWeights.matrix(readout, transposes: true)
+    let products = ReadoutProducts(readout)
     let wantsGradient = gradients.state != nil || gradients.readout != nil
     for start in stride(from: 0, to: rows, by: step) {
       let count = min(step, rows - start)
@@ -44,9 +44,7 @@ enum LoopLosses {
         continue
       }
       let (input, output) = (state.pointer + start * width, logits.pointer)
-      gemm(
-        input, readout.pointer, into: output, m: count, n: classes, k: width, transposesB: true,
-        packed: packed)
+      let factor = products.logits(input, rows: count, into: output)
       let grain = Elementwise.rowGrain(columns: classes)
       targets.withUnsafeBufferPointer { targets in
         let targets = targets.baseAddress! + start
@@ -57,17 +55,72 @@ enum LoopLosses {
             range.count, classes)
         }
       }
-      if let state = gradients.state {
+      guard wantsGradient else { continue }
+      products.gradients(
+        output, factor, rows: count, state: gradients.state.map { $0.pointer + start * width },
+        readout: gradients.readout, adds: gradients.addsToReadout)
+      gradients.addsToReadout = true
+    }
+  }
+}
+
+/// The three products with a readout, of a chunk of rows: those of `LinearProduct`, for logits that are not kept.
+private struct ReadoutProducts {
+  /// A chunk's states as they were multiplied.
+  enum Input {
+    case float32(UnsafePointer<Float>)
+    case bfloat16(BFloat16Matrix)
+  }
+
+  let readout: Tensor
+  let precision = ProductPrecision.current
+  private let packed: Tensor?
+  private var classes: Int { readout.shape[0] }
+  private var width: Int { readout.shape[1] }
+
+  init(_ readout: Tensor) {
+    self.readout = readout
+    packed =
+      precision == .bfloat16
+      ? PackedWeights.rounded(readout, transposes: true) : PackedWeights.matrix(readout, transposes: true)
+  }
+
+  /// logits = states · readoutᵀ.
+  func logits(_ states: UnsafePointer<Float>, rows: Int, into logits: UnsafeMutablePointer<Float>) -> Input {
+    guard precision == .bfloat16, let packed else {
+      gemm(
+        states, readout.pointer, into: logits, m: rows, n: classes, k: width, transposesB: true,
+        packed: packed)
+      return .float32(states)
+    }
+    let rounded = BFloat16Matrix(rounding: states, rows: rows, columns: width)
+    gemm(rounded, packed: packed, into: logits, n: classes)
+    return .bfloat16(rounded)
+  }
+
+  /// state = slope · readout, and readout = or += slopeᵀ · states, where there is memory for them.
+  func gradients(
+    _ slope: UnsafePointer<Float>, _ states: Input, rows: Int, state: UnsafeMutablePointer<Float>?,
+    readout sum: Tensor?, adds: Bool
+  ) {
+    switch states {
+    case .float32(let states):
+      if let state {
         gemm(
-          output, readout.pointer, into: state.pointer + start * width, m: count, n: width, k: classes,
+          slope, readout.pointer, into: state, m: rows, n: width, k: classes,
           packed: PackedWeights.matrix(readout, transposes: false))
       }
-      if let sum = gradients.readout {
+      if let sum {
         gemm(
-          output, input, into: sum.pointer, m: classes, n: width, k: count, transposesA: true,
-          beta: gradients.addsToReadout ? 1 : 0)
-        gradients.addsToReadout = true
+          slope, states, into: sum.pointer, m: classes, n: width, k: rows, transposesA: true,
+          beta: adds ? 1 : 0)
       }
+    case .bfloat16(let states):
+      let slope = BFloat16Matrix(rounding: slope, rows: rows, columns: classes)
+      if let state {
+        gemm(slope, packed: PackedWeights.rounded(readout, transposes: false), into: state, n: width)
+      }
+      if let sum { gemm(transposing: slope, states, into: sum.pointer, adds: adds) }
     }
   }
 }

@@ -11,6 +11,7 @@ final class PackedWeights: @unchecked Sendable {
   private struct Key: Hashable {
     let memory: ObjectIdentifier
     let transposes: Bool
+    let precision: ProductPrecision
   }
 
   /// The packed matrix, and the weights, so that their memory is nobody else's meanwhile.
@@ -24,13 +25,26 @@ final class PackedWeights: @unchecked Sendable {
   static func matrix(_ weights: Tensor, transposes: Bool) -> Tensor? {
     let (outputs, inputs) = (weights.shape[0], weights.shape[1])
     guard let current, PackedProduct.isPreferred, (transposes ? outputs : inputs) >= 16 else { return nil }
-    return current.lock.withLock {
-      let key = Key(memory: weights.memory, transposes: transposes)
-      if let found = current.matrices[key] { return found.packed }
-      let packed = packedMatrix(
+    return current.matrix(Key(memory: weights.memory, transposes: transposes, precision: .float32), weights) {
+      packedMatrix(
         weights.pointer, k: transposes ? inputs : outputs, n: transposes ? outputs : inputs,
         transposes: transposes)
-      current.matrices[key] = (packed, weights)
+    }
+  }
+
+  /// The same, rounded to bf16. Always there; outside a step it is made for this call.
+  static func rounded(_ weights: Tensor, transposes: Bool) -> Tensor {
+    func pack() -> Tensor { BFloat16Matrix(rounding: weights).packed(transposes: transposes) }
+    guard let current else { return pack() }
+    return current.matrix(
+      Key(memory: weights.memory, transposes: transposes, precision: .bfloat16), weights, pack)
+  }
+
+  private func matrix(_ key: Key, _ weights: Tensor, _ pack: () -> Tensor) -> Tensor {
+    lock.withLock {
+      if let found = matrices[key] { return found.packed }
+      let packed = pack()
+      matrices[key] = (packed, weights)
       return packed
     }
   }

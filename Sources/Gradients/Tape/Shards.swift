@@ -18,7 +18,7 @@ import Tensors
 public func sharded(_ weights: [Float], _ loss: (_ shard: Int) -> Variable) -> Variable {
   let pool = WorkerPool.shared
   let lanes = min(pool.threads, weights.count)
-  let packed = PackedWeights()
+  let (packed, precision) = (PackedWeights(), ProductPrecision.current)
   guard weights.count > 1 else {
     let only = PackedWeights.$current.withValue(packed) { loss(0) }
     return weights[0] == 1 ? only : weights[0] * only
@@ -28,7 +28,7 @@ public func sharded(_ weights: [Float], _ loss: (_ shard: Int) -> Variable) -> V
   // Inside a shard, what is whole there is not whole yet.
   let delivery = records && GradientStore.current == nil ? GradientDelivery.current : nil
   delivery?.begin(lanes: lanes)
-  let gathered = (0..<lanes).map { _ in GradientStore(packed) }
+  let gathered = (0..<lanes).map { _ in GradientStore(packed, precision) }
   results.withUnsafeMutableBufferPointer { results in
     let (results, pointer) = (results.baseAddress!, weights)
     pool.run(lanes) { lane, _ in
@@ -87,22 +87,28 @@ final class GradientStore: @unchecked Sendable {
   @TaskLocal static var current: GradientStore?
 
   private let packed: PackedWeights
+  private let precision: ProductPrecision
   /// Where whole gradients go, in the thread's last shard.
   var delivery: (to: GradientDelivery, lane: Int)?
   private var slots: [(outside: GradientSlot, inside: GradientSlot)] = []
   private var places: [ObjectIdentifier: Int] = [:]
 
-  init(_ packed: PackedWeights) { self.packed = packed }
+  init(_ packed: PackedWeights, _ precision: ProductPrecision) {
+    (self.packed, self.precision) = (packed, precision)
+  }
 
   /// Runs a shard and, if `records`, its backward pass. - Returns: its loss.
   func gather(_ records: Bool, seed: Float, _ loss: () -> Variable) -> Float {
     Self.$current.withValue(self) {
       PackedWeights.$current.withValue(packed) {
-        guard records else { return Tape.withoutRecording(loss).value.scalar }
-        let tape = Tape()
-        let result = tape.record(loss)
-        tape.backward(from: result, seed: seed)
-        return result.value.scalar
+        // Where a thread of the pool comes from, nothing is set.
+        precision.forProducts {
+          guard records else { return Tape.withoutRecording(loss).value.scalar }
+          let tape = Tape()
+          let result = tape.record(loss)
+          tape.backward(from: result, seed: seed)
+          return result.value.scalar
+        }
       }
     }
   }

@@ -108,10 +108,11 @@ public func checkpointed(_ body: @escaping () -> [Variable]) -> [Variable] {
   let values = Tape.withoutRecording { body().map(\.value) }
   let results = values.map { Variable($0, slot: GradientSlot()) }
   let slots = results.map { $0.slot! }
+  let precision = ProductPrecision.current
   Tape.append(slots) {
     let gradients = slots.map { $0.take() }
     let inner = Tape()
-    let again = inner.record(body)
+    let again = precision.forProducts { inner.record(body) }
     for (variable, gradient) in zip(again, gradients) {
       if let gradient { variable.slot?.accumulate(gradient) }
     }

@@ -38,6 +38,7 @@ extension PretrainingRecipe {
       .schedule(
         "training.rope-base", "θ of the rotary embedding; 0: the model's, or 10000", \.ropeBase, 0...1e12),
       .choice("training.checkpoints-loops", "compute loops again in the backward pass", \.checkpointsLoops),
+      .choice("training.precision", "of products; bf16 rounds their factors, sums are f32", \.precision),
       .choice("training.gate-reading", "stage II: which gate a label teaches", \.gateReading),
       .number("training.gate-slope", "stage II: k", \.gateSlope, 0...1e6),
       .number("training.gate-threshold", "stage II: γ, in nats", \.gateThreshold, -1...100),

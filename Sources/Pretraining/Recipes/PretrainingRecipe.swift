@@ -69,6 +69,7 @@ public struct PretrainingRecipe: OptimizedRecipe, Equatable, Sendable {
   /// θ; 0: as the model that the run starts from, and 10 000 for a new one.
   public var ropeBase = StepSchedule(0)
   public var checkpointsLoops = false
+  public var precision = ProductPrecision.float32
   public var gateReading = GateObjective.Reading.deciding
   public var gateSlope = 50.0
   public var gateThreshold = 0.005

@@ -114,12 +114,16 @@ public final class PretrainingRun {
       // A batch of questions alone teaches nothing.
       guard counted > 0 else { return Variable(Tensor(scalar: 0)) }
       if recipe.stage == .gate {
-        let loss = model.gateLoss(tokens, loops: loops, table: table, objective: recipe.gateObjective).loss
+        let loss = recipe.precision.forProducts {
+          model.gateLoss(tokens, loops: loops, table: table, objective: recipe.gateObjective).loss
+        }
         return counted == all ? loss : Float(counted) / Float(all) * loss
       }
-      let (loss, statistics) = model.loss(
-        tokens, loops: loops, table: table, entropyWeight: beta, priorRatio: recipe.exitPrior,
-        checkpoints: recipe.checkpointsLoops, counted: all)
+      let (loss, statistics) = recipe.precision.forProducts {
+        model.loss(
+          tokens, loops: loops, table: table, entropyWeight: beta, priorRatio: recipe.exitPrior,
+          checkpoints: recipe.checkpointsLoops, counted: all)
+      }
       parts.append(statistics)
       return loss
     }

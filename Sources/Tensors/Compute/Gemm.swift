@@ -38,11 +38,9 @@ public func gemm(
     let (pointer, ldb) = right.map { (UnsafePointer($0.pointer), 0) } ?? (b, n)
     let sums = start != nil ? CK_SUM_STARTS : beta == 0 ? CK_SUM_ZERO : CK_SUM_ADDS
     let (bias, residual) = (start?.bias, start?.residual)
-    // Whole tiles of six rows; few enough for the cache, and for every thread to have some.
-    let grain = WorkerPool.isInside ? m : max(6, min(192, (m / pool.threads + 5) / 6 * 6))
     // The pool reads through the pointer.
     withExtendedLifetime(right) {
-      pool.run(m, grain: m * n * k < 50_000 ? m : grain) { rows, _ in
+      pool.run(m, grain: productGrain(m: m, n: n, k: k, pool: pool)) { rows, _ in
         let row = rows.lowerBound
         ck_gemm(
           transposesA ? a + row : a + row * lda, lda, transposesA, pointer, ldb, c + row * n, rows.count, n,
@@ -74,6 +72,13 @@ public func gemm(
       ck_add(out, residual, out, rows.count * n)
     }
   }
+}
+
+/// How many rows of a product a thread takes at a time: whole tiles of six; few enough for the cache, and for every thread
+/// to have some.
+func productGrain(m: Int, n: Int, k: Int, pool: WorkerPool) -> Int {
+  if WorkerPool.isInside || m * n * k < 50_000 { return m }
+  return max(6, min(192, (m / pool.threads + 5) / 6 * 6))
 }
 
 /// op(b), k × n, in the order in which the kernels of `gemm.c` read it: for a matrix that many are multiplied with.
