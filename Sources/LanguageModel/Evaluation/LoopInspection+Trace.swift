@@ -20,8 +20,8 @@ extension LoopInspection {
     let texts = tokens.map(tokenizer.visibleText)
     var header = TraceHeader(
       family: "language-model", program: Self.title(tokenizer.decode(tokens)), network: name,
-      layers: c.layers,
-      width: c.hiddenSize, parameters: c.parameterCount, digest: model.fingerprint(pool: pool),
+      layers: c.layers, width: c.hiddenSize, parameters: c.parameterCount,
+      digest: model.fingerprint(pool: pool),
       columns: tokens.indices.map(String.init),
       values: [Double](repeating: log2(Double(c.vocabularySize)), count: tokens.count))
     header.text = .init(tokens: texts, trainedLoops: trainedLoops ?? c.loops)
