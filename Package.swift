@@ -50,7 +50,8 @@ let package = Package(
     .target(
       name: "InContext",
       dependencies: [
-        "Gradients", "Layers", "RecipeFiles", "Tensors", "TextFiles", .product(name: "Yams", package: "Yams"),
+        "Gradients", "Layers", "Looping", "RecipeFiles", "Tensors", "TextFiles",
+        .product(name: "Yams", package: "Yams"),
       ],
       resources: [.embedInCode("Resources")]),
     .target(name: "Looping"),

@@ -290,8 +290,9 @@ def test_points_come_and_go_with_keys_and_clicks(page):
 
 def test_the_page_and_the_command_open_each_others_traces(page, tmp_path):
     files = {}
+    learner = ["icl", "evaluate", ROOT / "Examples" / "InContext" / "linear-looped-small.safetensors", "--set", "evaluation.prompts=64"]
     for name, arguments in dict(
-        machine=["run", "fibonacci"], graph=["graph", "dijkstra", ROOT / "Examples" / "town.gr", "-s", "1"],
+        learner=learner, machine=["run", "fibonacci"], graph=["graph", "dijkstra", ROOT / "Examples" / "town.gr", "-s", "1"],
         separate=["run", ROOT / "Examples" / "multiply.csv"], fleq=["run", "matrix-product"]).items():
         files[name] = tmp_path / f"{name}.jsonl"
         looped(*arguments, "--trace-to", files[name])
@@ -307,7 +308,11 @@ def test_the_page_and_the_command_open_each_others_traces(page, tmp_path):
         for step in steps:
             for change in step["changes"]:
                 values[change["column"]] = change["after"]
-        if name == "graph":
+        if name == "learner":
+            distance = np.sqrt(np.mean((np.array(values) - header["regression"]["leastSquares"]) ** 2))
+            assert float(page.run("document.querySelector('#trace-viewer .lv-chip').lastChild.textContent")) == pytest.approx(distance, rel=0.01)
+            assert "beyond training" in page.text("#trace-viewer .lv-status") and len(steps) > header["regression"]["trainedLoops"]
+        elif name == "graph":
             shown = page.run("[...document.querySelectorAll('#trace-viewer tbody tr')].map(r => r.children[1].textContent)")
             assert [-1 if t == "–" else number(t) for t in shown] == values
         else:
@@ -327,7 +332,68 @@ def test_the_page_and_the_command_open_each_others_traces(page, tmp_path):
     assert page.text("#trace .lv-output") == "Hello, world!\n" and cells(page, "#trace") == run("hello")["memory"]
 
 
+def test_texts_are_read_loop_by_loop(page, tmp_path):
+    file = tmp_path / "said.jsonl"
+    looped("inspect", "--prompt", "And the king said\nunto é", "--loops", "5", "--top", "4", "--trace-to", file)
+    header, *steps, end = [json.loads(line) for line in file.read_text().splitlines()]
+    visit(page, "trace")
+    page.attach("#trace-file", file)
+    page.until("document.querySelector('#trace-viewer .lv-word')")
+    seen = lambda text: text.replace("\n", "\\n").replace(" ", "·")  # noqa: E731
+    texts = lambda name: page.run(f"[...document.querySelectorAll('#trace-viewer .lv-word {name}')].map(e => e.textContent)")  # noqa: E731
+    assert texts("b") == [seen(t) for t in header["text"]["tokens"]] and last(page, "#trace-viewer") == len(steps) == end["loops"] == 5
+    values = list(header["values"])
+    assert values == pytest.approx([np.log2(2048)] * len(values))
+    go(page, "#trace-viewer", 0)
+    assert set(texts(".lv-guess")) == {"–"}
+    for i, step in enumerate(steps, 1):
+        go(page, "#trace-viewer", i)
+        for change in step["changes"]:
+            values[change["column"]] = change["after"]
+        said = [p["tokens"][0] for p in step["predictions"]]
+        assert texts(".lv-guess") == [seen(t) for t in said]
+        assert [number(t) for t in texts(".lv-foot span")] == pytest.approx(values, abs=0.051)
+        before = [p["tokens"][0] for p in steps[i - 2]["predictions"]] if i > 1 else said
+        marks = page.run("[...document.querySelectorAll('#trace-viewer .lv-word')].map(e => e.classList.contains('lv-changed'))")
+        assert marks == [a != b for a, b in zip(before, said)]
+        assert page.text("#trace-viewer .lv-status strong") == step["summary"]
+        # The bar ends where as many have left as the exits say.
+        left = [sum(s["predictions"][k]["exit"] for s in steps[:i]) for k in range(len(values))]
+        drawn = page.run("[...document.querySelectorAll('#trace-viewer .lv-exit')].map(e => parseFloat(e.style.getPropertyValue('--leaves')))")
+        assert drawn == pytest.approx([100 * p for p in left], abs=0.051)
+        names = page.run("[...document.querySelectorAll('#trace-viewer .lv-word')].map(e => e.getAttribute('aria-label'))")
+        assert all(p["tokens"][0].strip() in name and "bits" in name for p, name in zip(step["predictions"], names))
+    assert ("beyond training+1 loops" in page.text("#trace-viewer .lv-status")) == (header["text"]["trainedLoops"] == 4)
+
+    # Up and down go from token to token, left and right from loop to loop, and the focus says which is described.
+    page.hover("#trace-viewer [data-token='1']")
+    page.click("#trace-viewer [data-token='1']")
+    page.key("ArrowDown")
+    page.key("ArrowLeft")
+    assert page.run("document.activeElement.dataset.token") == "2" and page.run("document.querySelector('#trace-viewer').dataset.loop") == "4"
+    assert page.run("document.querySelectorAll('#trace-viewer [aria-selected=true]').length") == 1
+    shown = page.run("[...document.querySelectorAll('#trace-viewer .lv-top .lv-said')].map(e => e.textContent)")
+    assert shown == [seen(t) for t in steps[3]["predictions"][2]["tokens"]] and len(shown) == 4
+    loops = page.run("[...document.querySelectorAll('#trace-viewer .lv-loops .lv-said')].map(e => e.textContent)")
+    assert loops == [seen(s["predictions"][2]["tokens"][0]) for s in steps]
+    assert page.text("#trace-viewer .lv-loops [aria-current] th") == "4"
+    page.hover("#trace-viewer [data-token='0']")
+    shown = page.run("[...document.querySelectorAll('#trace-viewer .lv-top .lv-said')].map(e => e.textContent)")
+    assert shown == [seen(t) for t in steps[3]["predictions"][0]["tokens"]]
+    for width, phone in [(360, True), (820, True)]:
+        page.look(width, 800, phone=phone)
+        assert page.run("document.documentElement.scrollWidth") <= width
+
+
+TEXT = ('{"format":"looped-trace","version":1,"columns":["0"],"values":[1],"program":"p","network":"n","family":"f",'
+        '"text":{"tokens":["<img src=x onerror=alert(1)>"],"trainedLoops":1}}\n{"loop":1,"summary":"","changes":[],"predictions":')
+
+
 @pytest.mark.parametrize("text, fault", [
+    *((TEXT + wrong + "}", "the predictions of step 1 do not fit") for wrong in (
+        "[]", "[null]", '[{"tokens":[],"probabilities":[]}]', '[{"tokens":["a"],"probabilities":[]}]', '[{"tokens":["a"],"probabilities":[2]}]',
+        '[{"tokens":["a"],"probabilities":"1"}]',         '[{"tokens":[1],"probabilities":[1]}]', '[{"tokens":["a"],"probabilities":[1],"exit":-1}]', '{"length":1}')),
+    (TEXT.replace('["<img src=x onerror=alert(1)>"]', "[]") + "null}", "the header's text does not fit"),
     ("", "line 1: the trace is empty"), ("{}", "line 1: not the header"), ("nonsense", "line 1: not a trace"),
     ('{"format":"looped-trace","version":2}', "line 1: trace version 2"),
     ('{"format":"looped-trace","version":1,"columns":["a"],"values":[]}', "not as many values"),

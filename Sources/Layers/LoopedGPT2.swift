@@ -55,7 +55,15 @@ public struct LoopedGPT2: Module {
   }
 
   /// One loop: the next state.
-  public func loop(_ state: Variable, _ prompt: Variable) -> Variable { backbone(injected(state, prompt)) }
+  ///
+  /// - Parameter hidden: is shown the residual stream before the final norm.
+  public func loop(
+    _ state: Variable, _ prompt: Variable, hidden: (Variable) -> Void = { _ in }
+  ) -> Variable {
+    let stream = backbone.hidden(injected(state, prompt))
+    hidden(stream)
+    return backbone.normed(stream)
+  }
 
   /// What the backbone reads in a loop.
   public func injected(_ state: Variable, _ prompt: Variable) -> Variable {

@@ -60,6 +60,13 @@ final class TraceOutput {
     try Data(TraceViewer.page(trace).utf8).write(to: pageURL, options: .atomic)
   }
 
+  /// A trace that is there as a whole.
+  func write(_ trace: Trace) throws {
+    try begin(trace.header)
+    for step in trace.steps { try record(step) }
+    try end(loops: trace.end?.loops ?? trace.steps.count, halt: trace.end?.halt ?? "cut off")
+  }
+
   /// `   12  pc 24    count -= one; ≤ 0 → done    count: 3 → 2    jumped`
   static func line(_ step: TraceStep, header: TraceHeader) -> String {
     func pad(_ text: String, _ width: Int) -> String {

@@ -7,8 +7,9 @@ struct ViewCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "view", abstract: "Show a trace: play it, step by step, back and forth.",
     discussion: """
-      Reads what `looped run --trace-to trace.jsonl` and `looped graph --trace-to trace.jsonl` write, makes one page of \
-      it that needs nothing else, and opens it in the browser. The page of `looped serve` opens the same files.
+      Reads what `--trace-to trace.jsonl` of `looped run`, `looped graph`, `looped icl evaluate` and `looped inspect` \
+      writes, makes one page of it that needs nothing else, and opens it in the browser. The page of `looped serve` \
+      opens the same files.
 
         looped run primes --trace-to trace.jsonl
         looped view trace.jsonl

@@ -2,7 +2,8 @@ import Foundation
 
 /// The trace format of every loop: JSON Lines, one header, one record per loop, one end.
 ///
-/// A machine reads it with any JSON parser; `looped run --trace-to x.html` shows it.
+/// A machine reads it with any JSON parser; `--trace-to x.html` of `looped run`, `graph`, `icl evaluate` and `inspect` shows
+/// it.
 public struct TraceHeader: Codable, Equatable, Sendable {
   /// `looped-trace`, and the version of the format.
   public var format = "looped-trace"
@@ -21,6 +22,7 @@ public struct TraceHeader: Codable, Equatable, Sendable {
   public var listing: TraceScene.Listing?
   public var graph: TraceScene.Network?
   public var regression: TraceScene.Regression?
+  public var text: TraceScene.Text?
 
   public init(
     family: String, program: String, network: String, layers: Int, width: Int, parameters: Int,
@@ -71,6 +73,27 @@ public struct TraceStep: Codable, Equatable, Sendable {
     }
   }
 
+  /// What a language model would go on with at one column.
+  public struct Prediction: Codable, Equatable, Sendable {
+    /// The most probable next tokens, largest first: as texts, and with their probabilities.
+    public var tokens: [String]
+    public var probabilities: [Double]
+    /// The probability of leaving after this loop; `nil` without a gate.
+    public var exit: Double?
+
+    public init(tokens: [String], probabilities: [Double], exit: Double?) {
+      self.tokens = tokens
+      self.probabilities = probabilities
+      self.exit = exit
+    }
+
+    /// Whether every token has a probability, and every probability is one.
+    var isSound: Bool {
+      !tokens.isEmpty && tokens.count == probabilities.count
+        && (probabilities + (exit.map { [$0] } ?? [])).allSatisfy { (0...1).contains($0) }
+    }
+  }
+
   /// Counted from 1.
   public var loop: Int
   /// Program counter before the loop, for machines.
@@ -84,10 +107,12 @@ public struct TraceStep: Codable, Equatable, Sendable {
   public var attention: [Attention]?
   /// Graphs: columns whose nodes are done with this loop.
   public var visited: [Int]?
+  /// Language models: what each column says, in the columns' order.
+  public var predictions: [Prediction]?
 
   public init(
     loop: Int, position: Int?, summary: String, jumped: Bool, changes: [Change], output: String?,
-    attention: [Attention]?, visited: [Int]? = nil
+    attention: [Attention]?, visited: [Int]? = nil, predictions: [Prediction]? = nil
   ) {
     self.loop = loop
     self.position = position
@@ -97,13 +122,15 @@ public struct TraceStep: Codable, Equatable, Sendable {
     self.output = output
     self.attention = attention
     self.visited = visited
+    self.predictions = predictions
   }
 
-  /// Whether everything it names is among so many columns.
+  /// Whether everything it names is among so many columns, and every one of them has a prediction or none has.
   func fits(columns: Int) -> Bool {
     changes.allSatisfy { change in
       (0..<columns).contains(change.column) && change.predecessor.map { (0..<columns).contains($0) } ?? true
     } && visited?.allSatisfy { (0..<columns).contains($0) } ?? true
+      && predictions.map { $0.count == columns && $0.allSatisfy(\.isSound) } ?? true
   }
 }
 
@@ -167,14 +194,15 @@ public struct Trace: Equatable, Sendable {
         let columns = first.columns.count
         guard
           first.listing.map({ $0.lines.count == columns }) ?? true,
-          first.graph?.fits(columns: columns) ?? true, first.regression?.fits(columns: columns) ?? true
-        else { throw fail("the header's program, graph or points do not fit its columns") }
+          first.graph?.fits(columns: columns) ?? true, first.regression?.fits(columns: columns) ?? true,
+          first.text?.fits(columns: columns) ?? true
+        else { throw fail("the header's program, graph, points or text do not fit its columns") }
         header = first
       } else if end != nil {
         throw fail("text behind the end record")
       } else if let step = try? decoder.decode(TraceStep.self, from: line) {
         guard step.fits(columns: header!.columns.count) else {
-          throw fail("a step names a column that the header does not have")
+          throw fail("a step does not fit the header's columns")
         }
         steps.append(step)
       } else if let last = try? decoder.decode(TraceEnd.self, from: line) {

@@ -1,4 +1,5 @@
-/// What a viewer needs beside the numbers of a trace: the program's text, the graph, or the points to be fitted.
+/// What a viewer needs beside the numbers of a trace: the program's text, the graph, the points to be fitted, or
+/// the text to be gone on with.
 ///
 /// Everything here is optional; a trace without it is shown as columns over loops.
 public enum TraceScene {
@@ -89,5 +90,21 @@ public enum TraceScene {
     func fits(columns: Int) -> Bool {
       points.count % 2 == 0 && queries.count == columns && leastSquares.count == columns
     }
+  }
+
+  /// The text a language model reads, token by token. The trace's columns are the positions, their values the entropy of
+  /// what the model would go on with there, in bits; before the first loop that of knowing nothing.
+  public struct Text: Codable, Equatable, Sendable {
+    /// What each token says, one for each of the trace's columns; bytes that are no text alone as `\xE2`.
+    public var tokens: [String]
+    /// Loops the model was trained with; later ones are extrapolation.
+    public var trainedLoops: Int
+
+    public init(tokens: [String], trainedLoops: Int) {
+      self.tokens = tokens
+      self.trainedLoops = trainedLoops
+    }
+
+    func fits(columns: Int) -> Bool { tokens.count == columns }
   }
 }

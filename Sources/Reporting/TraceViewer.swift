@@ -1,8 +1,8 @@
 import Foundation
 import Looping
 
-/// The markup that shows a trace: a player over its loops, with the memory and the program of a machine, the graph, or the
-/// learner's fit.
+/// The markup that shows a trace: a player over its loops, with the memory and the program of a machine, the graph, the
+/// learner's fit, or the text and what would follow.
 ///
 /// Pages that the command writes hold everything inline; the server's page loads the same `style` and `script`.
 public struct TraceViewer {
@@ -13,7 +13,7 @@ public struct TraceViewer {
   public static let style = PackageResources.viewer_css
   public static let script =
     PackageResources.viewer_js + PackageResources.viewer_machine_js + PackageResources.viewer_graph_js
-    + PackageResources.viewer_regression_js
+    + PackageResources.viewer_regression_js + PackageResources.viewer_text_js
 
   /// The parts of a trace as the script takes them.
   private struct Shown: Encodable {

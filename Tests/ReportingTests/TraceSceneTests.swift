@@ -15,13 +15,18 @@ import Testing
     header.listing = .init(text: "</script><script>alert(1)", lines: [1, 0])
     header.regression = .init(
       points: [1, 2], queries: [0, 1], leastSquares: [0, 2], dimension: 5, trainedLoops: 30)
+    header.text = .init(tokens: ["</script>", " b"], trainedLoops: 4)
     return header
   }
 
   private static let step = TraceStep(
     loop: 1, position: nil, summary: "visits a", jumped: false,
     changes: [.init(column: 1, before: -1, after: 2.5, predecessor: 0)], output: nil, attention: nil,
-    visited: [0])
+    visited: [0],
+    predictions: [
+      .init(tokens: ["</script><script>alert(2)", "d"], probabilities: [0.5, 0.25], exit: 0.125),
+      .init(tokens: ["e"], probabilities: [1], exit: nil),
+    ])
 
   private static func read(_ header: TraceHeader, _ step: TraceStep = step) throws -> Trace {
     try Trace(
@@ -40,8 +45,11 @@ import Testing
       {"columns":["a"],"digest":"","family":"SUBLEQ","format":"looped-trace","layers":1,"network":"n",\
       "parameters":0,"program":"p","values":[0],"version":1,"width":1}
       """
-    let header = try Trace(jsonLines: Data(line.utf8)).header
-    #expect(header.graph == nil && header.listing == nil && header.regression == nil)
+    let step = #"{"changes":[],"jumped":false,"loop":1,"summary":"nothing"}"#
+    let trace = try Trace(jsonLines: Data("\(line)\n\(step)\n".utf8))
+    let header = trace.header
+    #expect(header.graph == nil && header.listing == nil && header.regression == nil && header.text == nil)
+    #expect(trace.steps[0].visited == nil && trace.steps[0].predictions == nil)
   }
 
   @Test func contradictionsAreRefused() throws {
@@ -49,6 +57,7 @@ import Testing
       { $0.graph?.edges[0].target = 2 }, { $0.graph?.edges[0].source = -1 }, { $0.graph?.source = 2 },
       { $0.graph?.places = [0, 0, 1] }, { $0.listing?.lines = [1] }, { $0.regression?.points = [1] },
       { $0.regression?.queries = [1] }, { $0.regression?.leastSquares = [] },
+      { $0.text?.tokens = ["a"] }, { $0.text?.tokens = ["a", "b", "c"] },
     ] as [(inout TraceHeader) -> Void] {
       var header = Self.header()
       spoil(&header)
@@ -56,7 +65,13 @@ import Testing
     }
     for spoil in [
       { $0.visited = [2] }, { $0.visited = [-1] }, { $0.changes[0].predecessor = 2 },
-      { $0.changes[0].column = -1 },
+      { $0.changes[0].column = -1 }, { $0.predictions = [] }, { $0.predictions?.removeLast() },
+      { $0.predictions?.append(.init(tokens: ["f"], probabilities: [1], exit: nil)) },
+      { $0.predictions?[1].tokens = [] },
+      { $0.predictions?[1] = .init(tokens: [], probabilities: [], exit: nil) },
+      { $0.predictions?[0].probabilities = [0.5] }, { $0.predictions?[0].probabilities[1] = -0.1 },
+      { $0.predictions?[0].probabilities[0] = 1e300 }, { $0.predictions?[0].exit = 1.5 },
+      { $0.predictions?[1].exit = -1 },
     ] as [(inout TraceStep) -> Void] {
       var step = Self.step
       spoil(&step)

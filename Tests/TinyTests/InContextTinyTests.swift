@@ -81,6 +81,49 @@ import Testing
     #expect(text.components(separatedBy: ">training.loops</text>").count == 2)
   }
 
+  private struct TraceLine: Decodable {
+    struct Scene: Decodable {
+      let points: [Double]
+      let trainedLoops: Int
+    }
+    struct Change: Decodable {
+      let column: Int
+      let after: Double
+    }
+    let family: String?
+    let regression: Scene?
+    let changes: [Change]?
+    let loops: Int?
+  }
+
+  /// As many loops as the loop curve has, beyond training.
+  @Test func theTraceOfALearner() throws {
+    let folder = try TemporaryFolder()
+    let model = folder.path("model.safetensors")
+    let recipe = try folder.write("name: tiny\n", to: "tiny.yaml")
+    let trained = try LoopedBinary.run(
+      [
+        "icl", "train", recipe, "--output", folder.path("run"), "--export", model, "--set",
+        "training.steps=2",
+      ]
+        + small)
+    #expect(trained.status == 0, "\(trained.errors)")
+    let file = folder.path("fit.jsonl")
+    let outcome = try LoopedBinary.run(
+      ["icl", "evaluate", model, "--trace-to", file, "--set", "evaluation.loops=6"])
+    #expect(outcome.status == 0 && outcome.output.contains("least squares"), "\(outcome.errors)")
+    let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").map {
+      try JSONDecoder().decode(TraceLine.self, from: Data($0.utf8))
+    }
+    #expect(lines.count == 8 && lines[0].family == "in-context" && lines[7].loops == 6)
+    #expect(lines[0].regression?.trainedLoops == 4 && lines[0].regression?.points.count == 6)
+    #expect(lines[1...6].allSatisfy { $0.changes?.isEmpty == false })
+    let wrong = try LoopedBinary.run(
+      ["icl", "evaluate", recipe, "--trace-to", folder.path("x.html"), "--set", "task.family=tree"] + small)
+    #expect(wrong.status == 1 && wrong.errors.contains("hint: families with a trace are linear and sparse"))
+    #expect(!FileManager.default.fileExists(atPath: folder.path("x.html")))
+  }
+
   @Test func heldOutErrorsStandInTheLog() throws {
     let folder = try TemporaryFolder()
     let recipe = try folder.write(

@@ -64,6 +64,76 @@ import Testing
     #expect(markup.contains("<html") && markup.contains("after loop 4"))
   }
 
+  private struct TraceLine: Decodable {
+    struct Text: Decodable {
+      let tokens: [String]
+      let trainedLoops: Int
+    }
+    struct Change: Decodable {
+      let column: Int
+      let before: Double
+      let after: Double
+    }
+    struct Prediction: Decodable {
+      let tokens: [String]
+      let probabilities: [Double]
+      let exit: Double
+    }
+    let digest: String?
+    let text: Text?
+    let values: [Double]?
+    let summary: String?
+    let changes: [Change]?
+    let predictions: [Prediction]?
+    let loops: Int?
+  }
+
+  /// The trace of an inspection says what its JSON says, also of more loops than the model was trained with.
+  @Test(arguments: [4, 6]) func theTraceOfAnInspection(loops: Int) throws {
+    struct Report: Decodable {
+      struct Token: Decodable {
+        struct Step: Decodable {
+          struct Prediction: Decodable {
+            let text: String
+            let probability: Double
+          }
+          let top: [Prediction]
+          let entropyBits: Double
+          let exitProbability: Double
+        }
+        let text: String
+        let loops: [Step]
+      }
+      let tokens: [Token]
+    }
+    let folder = try TemporaryFolder()
+    let file = folder.path("loops.jsonl")
+    let outcome = try LoopedBinary.run([
+      "inspect", "--prompt", "In the beginning God created", "--trace-to", file, "--json", "--loops",
+      "\(loops)",
+    ])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try JSONDecoder().decode(Report.self, from: Data(outcome.output.utf8))
+    let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").map {
+      try JSONDecoder().decode(TraceLine.self, from: Data($0.utf8))
+    }
+    #expect(lines.count == loops + 2 && lines.last?.loops == loops)
+    #expect(lines[0].text?.tokens == report.tokens.map(\.text) && lines[0].text?.trainedLoops == 4)
+    #expect(lines[0].digest?.count == 16)
+    var bits = try #require(lines[0].values)
+    for (loop, line) in lines[1...loops].enumerated() {
+      for change in line.changes ?? [] { bits[change.column] = change.after }
+      let predictions = try #require(line.predictions)
+      for (position, token) in report.tokens.enumerated() {
+        let (said, wanted) = (predictions[position], token.loops[loop])
+        #expect(said.tokens == wanted.top.map(\.text) && abs(said.exit - wanted.exitProbability) < 1e-6)
+        #expect(zip(said.probabilities, wanted.top).allSatisfy { abs($0 - $1.probability) < 1e-6 })
+        #expect(abs(bits[position] - wanted.entropyBits) < 1e-4)
+      }
+    }
+    #expect(lines[loops].summary?.hasSuffix("100.0 % has left") == true)
+  }
+
   @Test func perplexityAndQuantisedWeights() throws {
     let folder = try TemporaryFolder()
     let text = try folder.write(

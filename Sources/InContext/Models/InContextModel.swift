@@ -186,12 +186,7 @@ public struct InContextModel: Module {
         return states
       }
       states.append((core.backbone.positions?.addingPositions(to: prompt) ?? prompt).value)
-      var state = core.initialState(prompt)
-      for _ in 0..<loops {
-        let hidden = core.backbone.hidden(core.injected(state, prompt))
-        states.append(hidden.value)
-        state = core.backbone.normed(hidden)
-      }
+      core.run(loops: loops, over: prompt, hidden: { states.append($0.value) }, observe: { _, _ in })
       return states
     }
   }

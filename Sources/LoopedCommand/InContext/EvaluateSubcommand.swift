@@ -11,7 +11,7 @@ struct EvaluateSubcommand: ParsableCommand {
     abstract: "Measure a run on prompts it has never seen, beside least squares and others.",
     discussion: """
         looped icl evaluate runs/tiny --html report.html
-        looped icl evaluate Examples/InContext/linear-looped-small.safetensors
+        looped icl evaluate Examples/InContext/linear-looped-small.safetensors --trace-to fit.html
       """)
 
   @Argument(help: "The folder of a run, a checkpoint, an exported model, or a recipe: its untrained network.")
@@ -22,10 +22,15 @@ struct EvaluateSubcommand: ParsableCommand {
   @Flag(help: "Print JSON instead of tables.") var json = false
   @Option(help: "Write the charts to FILE.") var svg: String?
   @Option(help: "Write the report to FILE.") var html: String?
+  @Option(
+    help:
+      "Write the trace of its loops on one prompt, whose inputs vary in one feature, to FILE: .jsonl for machines, .html for people."
+  ) var traceTo: String?
 
   func run() throws {
     Interrupt.install()
     let evaluator = Evaluator(try TrainingRun.fromModelOrRecipe(model, settings: set))
+    try writeTrace(evaluator)
     var bar = ProgressBar(total: evaluator.work, what: "measurements")
     let evaluation = evaluator.evaluate { done in
       bar.update(done)
@@ -37,6 +42,20 @@ struct EvaluateSubcommand: ParsableCommand {
     if let output { try AtomicFile.write([Array(report.json.utf8)], to: output) }
     print(json ? report.json : report.text, terminator: "")
     try report.write(svg: svg, html: html)
+  }
+
+  /// As many loops as the loop curve has.
+  private func writeTrace(_ evaluator: Evaluator) throws {
+    guard let traceTo else { return }
+    let run = evaluator.run
+    guard let points = LearnerFit.heldOutPoints(of: run) else {
+      throw CommandError(
+        "--trace-to draws a fit of linear functions, and this run's are of the family "
+          + run.recipe.family.rawValue,
+        hint: "families with a trace are linear and sparse")
+    }
+    let output = try TraceOutput(toTerminal: false, path: traceTo)
+    try output?.write(LearnerFit(run, points: points, loops: evaluator.loops).trace)
   }
 }
 

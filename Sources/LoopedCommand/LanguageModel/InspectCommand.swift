@@ -14,6 +14,7 @@ struct InspectCommand: ParsableCommand {
 
         looped inspect -m Ouro-1.4B -p "The capital of France is"
         looped inspect -m Ouro-1.4B -p "2 + 2 =" --html lens.html
+        looped inspect -m Ouro-1.4B -p "2 + 2 =" --trace-to loops.html
         looped inspect -m Ouro-1.4B --tokens 5,17,3 --dump states.safetensors
         looped inspect -m Ouro-1.4B --files
       """)
@@ -34,6 +35,12 @@ struct InspectCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Writes the trace, which is played loop by loop: .jsonl for machines, .html for people.",
+      valueName: "file"))
+  var traceTo: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Writes logits [loops, tokens, vocabulary], exit_logits and states as safetensors.", valueName: "file"))
   var dump: String?
 
@@ -45,7 +52,7 @@ struct InspectCommand: ParsableCommand {
 
   func validate() throws {
     if files {
-      if prompt != nil || tokens != nil || html != nil || dump != nil {
+      if prompt != nil || tokens != nil || html != nil || traceTo != nil || dump != nil {
         throw ValidationError("--files runs nothing: it goes with --model and --json alone")
       }
     } else if (prompt == nil) == (tokens == nil) {
@@ -63,12 +70,21 @@ struct InspectCommand: ParsableCommand {
     let pool = model.pool
     let loaded = try model.load(pool: pool)
     let ids = try input(loaded)
+    let trace = try TraceOutput(toTerminal: false, path: traceTo)
     let executor = LoopExecutor(loaded.model, pool: pool)
     let loops = loaded.model.configuration.loops
     if let dump {
       try LoopDump.write(ids, executor: executor, loops: loops, format: .float32, to: dump)
     }
     let inspection = try LoopInspection(executor, ids, loops: loops, top: top)
+    if let trace {
+      // `--loops` is in the model's configuration, too: the files know how many it was trained with.
+      let trained = try model.loops == nil ? loops : ModelSummary(model.path).loops
+      let name = URL(fileURLWithPath: try model.path).lastPathComponent
+      try trace.write(
+        inspection.trace(
+          of: loaded.model, loaded.tokenizer, name: name, trainedLoops: trained, pool: pool))
+    }
     let report = InspectionReport(inspection: inspection, tokenizer: loaded.tokenizer)
     if let html { try AtomicFile.write([Array(report.page.utf8)], to: html) }
     if json { print(try report.json) } else { print(report.text, terminator: "") }

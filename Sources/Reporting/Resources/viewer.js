@@ -54,10 +54,16 @@ window.LoopedViewer = (() => {
     const isColumn = c => Number.isInteger(c) && c >= 0 && c < columns.length;
     if (!Array.isArray(columns) || !Array.isArray(header.values) || columns.length !== header.values.length)
       throw new Error("the header has not as many values as columns");
+    const isShare = p => typeof p === "number" && p >= 0 && p <= 1, isText = t => typeof t === "string";
+    const isPrediction = p => p && Array.isArray(p.tokens) && p.tokens.length > 0 && p.tokens.every(isText) &&
+      Array.isArray(p.probabilities) && p.probabilities.length === p.tokens.length && p.probabilities.every(isShare) && (p.exit == null || isShare(p.exit));
     steps.forEach((step, i) => {
       if (!step.changes.every(c => isColumn(c.column) && typeof c.after === "number") ||
           !(step.visited || []).every(isColumn))
         throw new Error(`step ${i + 1} names a column that the header does not have`);
+      const said = step.predictions;
+      if (said && !(Array.isArray(said) && said.length === columns.length && said.every(isPrediction)))
+        throw new Error(`the predictions of step ${i + 1} do not fit the header's columns`);
     });
     const graph = header.graph;
     if (graph && !(Array.isArray(graph.edges) && graph.edges.every(e => isColumn(e.source) && isColumn(e.target)) &&
@@ -66,6 +72,9 @@ window.LoopedViewer = (() => {
     const points = header.regression;
     if (points && !(points.queries?.length === columns.length && points.leastSquares?.length === columns.length))
       throw new Error("the header's points do not fit its columns");
+    const text = header.text;
+    if (text && !(Array.isArray(text.tokens) && text.tokens.length === columns.length && text.tokens.every(isText)))
+      throw new Error("the header's text does not fit its columns");
     if (header.listing && header.listing.lines?.length !== columns.length)
       throw new Error("the header's program does not fit its columns");
     return trace;
@@ -211,11 +220,12 @@ window.LoopedViewer = (() => {
     root.tabIndex = -1;
     const history = new History(trace);
     const live = h("p", {class: "lv-live", role: "status", "aria-live": "polite"});
-    const kind = header.regression ? "regression"
+    const kind = header.regression ? "regression" : header.text && header.columns.length <= 2000 ? "text"
       : header.graph && header.columns.length <= 500 ? "graph" : "machine";
     let scene = null;
-    const controls = player({count: trace.steps.length, what: kind === "machine" && header.family !== "graph" ? "step" : "loop",
-      root, speed: kind === "graph" ? 2 : 4, onShow: loop => {
+    const isStepped = kind === "machine" && header.family !== "graph" && !header.text;
+    const controls = player({count: trace.steps.length, what: isStepped ? "step" : "loop",
+      root, speed: {graph: 2, text: 1}[kind] ?? 4, onShow: loop => {
         const words = scene.show(loop, history.at(loop), trace.steps[loop - 1]);
         root.dataset.loop = loop;
         if (!root.hasAttribute("data-playing")) live.textContent = words || "";
@@ -223,7 +233,7 @@ window.LoopedViewer = (() => {
     scene = scenes[kind]({trace, history, root, options, go: loop => controls.go(loop)});
     const end = trace.end ? `${trace.end.halt} after ${trace.end.loops}` : "the trace was cut off";
     root.append(facts(header), controls.element, scene.element, live,
-      h("p", {class: "lv-end", text: `${header.program}: ${end} ${trace.end ? (kind === "machine" ? "steps" : "loops") : ""}.`}));
+      h("p", {class: "lv-end", text: `${header.program}: ${end} ${trace.end ? (isStepped ? "steps" : "loops") : ""}.`}));
     controls.go(0);
     return {go: controls.go, stop: controls.stop, play: controls.play, trace, scene, get at() { return controls.at; }};
   }
