@@ -8,8 +8,8 @@
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=32
 #SBATCH --time=12:00:00
-# Two minutes before the time is over, to what stands in the last line, which tells every rank once: they stop after the same
-# step, and the first writes the checkpoint. At any time: scancel --batch --signal=USR1 JOB
+# Two minutes before the time is over, to this script, whose place srun or mpirun takes in the last line and tells all ranks:
+# they stop after the same step, and the first writes the checkpoint. Before that: scancel --batch --signal=USR1 JOB
 #SBATCH --signal=B:USR1@120
 set -euo pipefail
 recipe=${1:-Recipes/Pretraining/king-james-bible.yaml}
