@@ -8,8 +8,9 @@
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=32
 #SBATCH --time=12:00:00
-# Two minutes before the time is over, to all ranks: they stop after the same step, and the first writes the checkpoint.
-#SBATCH --signal=USR1@120
+# Two minutes before the time is over, to this script, whose place srun or mpirun takes in the last line and tells all ranks:
+# they stop after the same step, and the first writes the checkpoint. Before that: scancel --batch --signal=USR1 JOB
+#SBATCH --signal=B:USR1@120
 set -euo pipefail
 recipe=${1:-Recipes/Pretraining/king-james-bible.yaml}
 folder=${2:-runs/slurm}
@@ -24,6 +25,8 @@ export LOOPED_THREADS=$SLURM_CPUS_PER_TASK
 
 arguments=(pretrain "$recipe" -o "$folder")
 if [ -e "$folder/checkpoint.safetensors" ]; then arguments=(pretrain --resume "$folder"); fi
-# srun starts the ranks, and Open MPI's own PMIx library tells them of each other. Where Slurm was built without it:
-#   mpirun --map-by ppr:1:node --bind-to none .build-mpi/release/looped …
-exec srun --mpi=pmix --cpu-bind=none .build-mpi/release/looped "${arguments[@]}"
+# srun starts the ranks, and PMIx tells them of each other. Where Slurm cannot do that (srun --mpi=pmix true says why), Open
+# MPI's own mpirun starts them.
+start=(srun --mpi=pmix --cpu-bind=none)
+if ! srun --mpi=pmix true 2>/dev/null; then start=(mpirun --map-by ppr:1:node --bind-to none); fi
+exec "${start[@]}" .build-mpi/release/looped "${arguments[@]}"

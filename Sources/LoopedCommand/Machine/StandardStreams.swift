@@ -49,18 +49,19 @@ enum Interrupt {
   static func clear() { requested = 0 }
 
   /// Installs the handler. Without SA_RESTART, so that a blocked read returns. A second Ctrl-C ends the process.
+  /// A second SIGUSR1 does not: batch systems send it to the ranks and to the launcher, which passes it on.
   static func install(for signals: [Int32] = [SIGINT]) {
     var action = sigaction()
     #if canImport(Darwin)
-      action.__sigaction_u.__sa_handler = { _ in Interrupt.request() }
+      action.__sigaction_u.__sa_handler = { Interrupt.request(by: $0) }
     #else
-      action.__sigaction_handler.sa_handler = { _ in Interrupt.request() }
+      action.__sigaction_handler.sa_handler = { Interrupt.request(by: $0) }
     #endif
     for signal in signals { sigaction(signal, &action, nil) }
   }
 
-  private static func request() {
-    if requested != 0 { _exit(130) }
+  private static func request(by signal: Int32) {
+    if requested != 0, signal != SIGUSR1 { _exit(130) }
     requested = 1
   }
 }
