@@ -103,7 +103,7 @@ static void group_to_int8(const uint8_t *block, uint8_t *tile, ptrdiff_t row, pt
 
 static void group_to_int4(const uint8_t *block, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
   memcpy(tile + int4_scale_at(group, row), block, 2);
-  for (int i = 0; i < HALF; i++) tile[int4_byte_at(row, group * CK_GROUP + i)] = block[2 + i];
+  store_nibbles(block + 2, tile + int4_nibbles_at(group, row));
 }
 
 // `nibbles`: 16 bytes, lower halves first.
@@ -111,7 +111,7 @@ static void group_to_int4_affine(const uint8_t *nibbles, uint16_t scale, uint16_
                           ptrdiff_t group) {
   store_u16(tile + int4_affine_scale_at(group, row), scale);
   store_u16(tile + int4_affine_offset_at(group, row), offset);
-  for (int i = 0; i < HALF; i++) tile[int4_affine_byte_at(row, group * CK_GROUP + i)] = nibbles[i];
+  store_nibbles(nibbles, tile + int4_affine_nibbles_at(group, row));
 }
 
 static void q4_k_to_int4_affine(const uint8_t *block, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
@@ -136,7 +136,7 @@ bool ck_blocks_to_tile(ck_block format, const void *blocks, size_t row_bytes, pt
   switch (format) {
   case CK_Q8_0: int8_clear(out, groups); break;
   case CK_Q4_0: int4_clear(out, groups); break;
-  default: memset(out, 0, ck_int4_affine_tile_bytes(columns)); break;
+  default: int4_affine_clear(out, groups); break;
   }
   for (ptrdiff_t r = 0; r < rows; r++) {
     const uint8_t *block = (const uint8_t *)blocks + (size_t)r * row_bytes;

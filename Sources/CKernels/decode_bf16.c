@@ -41,12 +41,8 @@ static void bf16_multiply_scalar(const void *weights, const uint16_t *x, ptrdiff
     }
 }
 
-// Rounds without branches, so that the compiler makes vectors of it.
 static inline void round_values(const float *x, ptrdiff_t count, uint16_t *out) {
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const uint16_t b = brain_of_float(x[i]);
-    out[i] = (b & 0x7f80) ? b : b & 0x8000;
-  }
+  for (ptrdiff_t i = 0; i < count; i++) out[i] = normal_brain_of_float(x[i]);
 }
 
 static void bf16_arrange_scalar(const float *x, ptrdiff_t batch, ptrdiff_t columns, uint16_t *out) {
@@ -64,22 +60,8 @@ static void bf16_arrange_scalar(const float *x, ptrdiff_t batch, ptrdiff_t colum
 }
 
 #define FAMILY "decode_bf16.c"
+#define HAS_PAIR_PRODUCT
 #include "each_level.h"
-#if defined(__x86_64__)
-// And once more with the product of pairs.
-#define FAMILY "decode_bf16.c"
-#define PAIR_PRODUCT
-#pragma clang attribute push(                                                                                        \
-    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
-#define LANES 16
-#define AT(name) name##_avx512bf16
-#include "vector.h"
-#include FAMILY
-#include "vector_end.h"
-#pragma clang attribute pop
-#undef PAIR_PRODUCT
-#undef FAMILY
-#endif
 
 void ck_bf16_arrange(const float *x, ptrdiff_t batch, ptrdiff_t columns, uint16_t *out) {
   DISPATCH(bf16_arrange, x, batch, columns, out)

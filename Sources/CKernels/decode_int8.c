@@ -38,55 +38,28 @@ static void unpack_group(const uint8_t *tile, ptrdiff_t row, ptrdiff_t group, pt
   for (ptrdiff_t i = 0; i < count; i++) y[i] = scale * (float)(tile[int8_byte_at(row, group * CK_GROUP + i)] - 128);
 }
 
-static ptrdiff_t values_in(ptrdiff_t group, ptrdiff_t columns) {
-  const ptrdiff_t left = columns - group * CK_GROUP;
-  return left < CK_GROUP ? left : CK_GROUP;
+static float add_group(float sum, const uint8_t *tile, ptrdiff_t row, ptrdiff_t group, const ck_activations *a) {
+  int32_t dot = a->bias;
+  for (ptrdiff_t i = 0; i < CK_GROUP; i++) dot += (int)tile[int8_byte_at(row, group * CK_GROUP + i)] * a->q[i];
+  return fmaf((float)dot, float_of_half(load_u16(tile + int8_scale_at(group, row))) * a->scale, sum);
 }
 
-static void int8_pack_scalar(const float *x, ptrdiff_t rows, ptrdiff_t columns, uint8_t *tile) {
-  int8_clear(tile, groups_of(columns));
-  for (ptrdiff_t r = 0; r < rows; r++)
-    for (ptrdiff_t g = 0; g < groups_of(columns); g++)
-      pack_group(x + r * columns + g * CK_GROUP, values_in(g, columns), tile, r, g);
-}
-
-static void int8_unpack_scalar(const uint8_t *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y) {
-  for (ptrdiff_t r = 0; r < rows; r++)
-    for (ptrdiff_t g = 0; g < groups_of(columns); g++)
-      unpack_group(tile, first + r, g, values_in(g, columns), y + r * columns + g * CK_GROUP);
-}
+#define clear int8_clear
+#include "quantized.h"
 
 void ck_int8_product_scalar(const uint8_t *tiles, const ck_activations *x, ptrdiff_t batch, float *y,
                             ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns) {
-  const ptrdiff_t groups = groups_of(columns);
-  const size_t tile_bytes = ck_int8_tile_bytes(columns);
-  for (ptrdiff_t first = 0; first < batch; first += CK_CHUNK) {
-    const ptrdiff_t width = batch - first < CK_CHUNK ? batch - first : CK_CHUNK;
-    for (ptrdiff_t r = 0; r < rows; r++) {
-      const uint8_t *const tile = tiles + (size_t)(r / CK_TILE) * tile_bytes;
-      for (ptrdiff_t b = 0; b < width; b++) {
-        float sum = 0;
-        for (ptrdiff_t g = 0; g < groups; g++) {
-          const ck_activations *const a = x + (first * groups + g * width + b);
-          int32_t dot = a->bias;
-          for (ptrdiff_t i = 0; i < CK_GROUP; i++)
-            dot += (int)tile[int8_byte_at(r % CK_TILE, g * CK_GROUP + i)] * a->q[i];
-          sum = fmaf((float)dot, float_of_half(load_u16(tile + int8_scale_at(g, r % CK_TILE))) * a->scale, sum);
-        }
-        y[(first + b) * y_stride + r] = sum;
-      }
-    }
-  }
+  product_scalar(tiles, ck_int8_tile_bytes(columns), x, batch, y, y_stride, rows, columns);
 }
 
 #define FAMILY "decode_int8.c"
 #include "each_level.h"
 
 void ck_int8_pack(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *tile) {
-  DISPATCH(int8_pack, x, rows, columns, tile)
+  DISPATCH(pack, x, rows, columns, tile)
 }
 void ck_int8_unpack(const void *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y) {
-  DISPATCH(int8_unpack, tile, first, rows, columns, y)
+  DISPATCH(unpack, tile, first, rows, columns, y)
 }
 void ck_int8_multiply(const void *tiles, const ck_activations *x, ptrdiff_t batch, float *y, ptrdiff_t y_stride,
                       ptrdiff_t rows, ptrdiff_t columns) {
@@ -96,57 +69,41 @@ void ck_int8_multiply(const void *tiles, const ck_activations *x, ptrdiff_t batc
 #else
 #include "sixteen.h"
 
-// Whole groups; bit by bit what pack_group does.
-static void AT(int8_pack)(const float *x, ptrdiff_t rows, ptrdiff_t columns, uint8_t *tile) {
+// Bit by bit what pack_group does.
+INLINE void AT(pack_whole)(const float *x, uint8_t *tile, ptrdiff_t row, ptrdiff_t group) {
   typedef int32_t i16 __attribute__((vector_size(64)));
   typedef uint8_t u8 __attribute__((vector_size(16)));
-  int8_clear(tile, groups_of(columns));
-  for (ptrdiff_t r = 0; r < rows; r++)
-    for (ptrdiff_t g = 0; g < groups_of(columns); g++) {
-      const float *const from = x + r * columns + g * CK_GROUP;
-      if (values_in(g, columns) < CK_GROUP) {
-        pack_group(from, values_in(g, columns), tile, r, g);
-        continue;
-      }
-      const v16 low = load16(CK_F32, from, 0), high = load16(CK_F32, from, 16);
-      const i16 sizes = __builtin_elementwise_max((i16)low & 0x7fffffff, (i16)high & 0x7fffffff);
-      const int32_t bits = __builtin_reduce_max(sizes);
-      const uint16_t half = bits < 0x7f800000 ? scale_for(float_of_bits((uint32_t)bits)) : half_of_float(NAN);
-      const float scale = float_of_half(half);
-      store_u16(tile + int8_scale_at(g, r), half);
-      if (!(scale > 0 && scale <= 65504)) continue;
-      uint8_t bytes[CK_GROUP];
-      for (int part = 0; part < 2; part++) {
-        const v16 most = (v16){0} + 127.0f;
-        v16 q = __builtin_elementwise_rint((part ? high : low) / scale);
-        q = __builtin_elementwise_min(__builtin_elementwise_max(q, -most), most);
-        const u8 b = __builtin_convertvector(__builtin_convertvector(q, i16) + 128, u8);
-        memcpy(bytes + 16 * part, &b, 16);
-      }
-      uint8_t *const to = tile + int8_byte_at(r, g * CK_GROUP);
-      for (int step = 0; step < CK_GROUP / 4; step++) memcpy(to + step * CK_TILE * 4, bytes + 4 * step, 4);
-    }
+  const v16 low = load16(CK_F32, x, 0), high = load16(CK_F32, x, 16);
+  const i16 sizes = __builtin_elementwise_max((i16)low & 0x7fffffff, (i16)high & 0x7fffffff);
+  const int32_t bits = __builtin_reduce_max(sizes);
+  const uint16_t half = bits < 0x7f800000 ? scale_for(float_of_bits((uint32_t)bits)) : half_of_float(NAN);
+  const float scale = float_of_half(half);
+  store_u16(tile + int8_scale_at(group, row), half);
+  if (!(scale > 0 && scale <= 65504)) return;
+  uint8_t bytes[CK_GROUP];
+  for (int part = 0; part < 2; part++) {
+    const v16 most = (v16){0} + 127.0f;
+    v16 q = __builtin_elementwise_rint((part ? high : low) / scale);
+    q = __builtin_elementwise_min(__builtin_elementwise_max(q, -most), most);
+    const u8 b = __builtin_convertvector(__builtin_convertvector(q, i16) + 128, u8);
+    memcpy(bytes + 16 * part, &b, 16);
+  }
+  uint8_t *const to = tile + int8_byte_at(row, group * CK_GROUP);
+  for (int step = 0; step < CK_GROUP / 4; step++) memcpy(to + step * CK_TILE * 4, bytes + 4 * step, 4);
 }
 
-static void AT(int8_unpack)(const uint8_t *tile, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, float *y) {
-  for (ptrdiff_t r = 0; r < rows; r++)
-    for (ptrdiff_t g = 0; g < groups_of(columns); g++) {
-      float *const to = y + r * columns + g * CK_GROUP;
-      if (values_in(g, columns) < CK_GROUP) {
-        unpack_group(tile, first + r, g, values_in(g, columns), to);
-        continue;
-      }
-      const uint8_t *const from = tile + int8_byte_at(first + r, g * CK_GROUP);
-      uint32_t words[CK_GROUP / 4];
-      for (int step = 0; step < CK_GROUP / 4; step++) {
-        memcpy(&words[step], from + step * CK_TILE * 4, 4);
-        words[step] ^= 0x80808080;
-      }
-      const float scale = float_of_half(load_u16(tile + int8_scale_at(g, first + r)));
-      store16(to, scale * load16(CK_S8, words, 0));
-      store16(to + 16, scale * load16(CK_S8, words, 16));
-    }
+INLINE void AT(unpack_whole)(const uint8_t *tile, ptrdiff_t row, ptrdiff_t group, float *y) {
+  const uint8_t *const from = tile + int8_byte_at(row, group * CK_GROUP);
+  uint32_t words[CK_GROUP / 4];
+  for (int step = 0; step < CK_GROUP / 4; step++) {
+    memcpy(&words[step], from + step * CK_TILE * 4, 4);
+    words[step] ^= 0x80808080;
+  }
+  const float scale = float_of_half(load_u16(tile + int8_scale_at(group, row)));
+  store16(y, scale * load16(CK_S8, words, 0));
+  store16(y + 16, scale * load16(CK_S8, words, 16));
 }
 
+#include "quantized.h"
 #include "sixteen_end.h"
 #endif

@@ -20,6 +20,20 @@
 #include "vector_end.h"
 #pragma clang attribute pop
 
+// Where FAMILY says so, once more with the product of bf16 pairs (PAIR_PRODUCT).
+#ifdef HAS_PAIR_PRODUCT
+#define PAIR_PRODUCT
+#pragma clang attribute push(                                                                                        \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
+#define LANES 16
+#define AT(name) name##_avx512bf16
+#include "vector.h"
+#include FAMILY
+#include "vector_end.h"
+#pragma clang attribute pop
+#undef PAIR_PRODUCT
+#endif
+
 #elif defined(__aarch64__)
 
 #define LANES 4
@@ -30,3 +44,4 @@
 
 #endif
 #undef FAMILY
+#undef HAS_PAIR_PRODUCT

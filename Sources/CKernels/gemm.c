@@ -8,6 +8,7 @@
 #include "kernels.h"
 
 typedef float element;
+static inline float sum_with(float sum, element x, element y) { return sum + x * y; }
 #include "gemm_tiles.h"
 
 size_t ck_packed_count(ptrdiff_t k, ptrdiff_t n) {
@@ -16,20 +17,6 @@ size_t ck_packed_count(ptrdiff_t k, ptrdiff_t n) {
 
 void ck_pack(const float *b, ptrdiff_t row, ptrdiff_t column, ptrdiff_t k, ptrdiff_t n, float *packed) {
   pack(b, row, column, k, n, packed);
-}
-
-static void gemm_scalar(const float *a, ptrdiff_t ar, ptrdiff_t as, const float *b, ptrdiff_t ldb, float *c,
-                        ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias,
-                        const float *residual) {
-  for (ptrdiff_t i = 0; i < m; i++)
-    for (ptrdiff_t j = 0; j < n; j++) {
-      const ptrdiff_t panel = j / CK_PANEL * CK_PANEL;
-      const float *const column = ldb ? b + j : b + panel * k + (j - panel);
-      float sum = sums == CK_SUM_ADDS ? c[i * n + j] : 0;
-      if (sums == CK_SUM_STARTS) sum = (bias ? bias[j] : 0) + (residual ? residual[i * n + j] : 0);
-      for (ptrdiff_t p = 0; p < k; p++) sum += a[i * ar + p * as] * column[p * (ldb ? ldb : CK_PANEL)];
-      c[i * n + j] = sum;
-    }
 }
 
 #define FAMILY "gemm.c"

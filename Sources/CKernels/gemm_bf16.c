@@ -13,19 +13,15 @@
 
 /// The even number of k below, the odd one above.
 typedef uint32_t element;
-#include "gemm_tiles.h"
-
-// As the product of pairs reads it: subnormal numbers are zeros. Without branches, so that the compiler makes vectors.
-static inline uint16_t rounded(float x) {
-  const uint16_t b = brain_of_float(x);
-  return (b & 0x7f80) ? b : b & 0x8000;
-}
-
 static inline float even_of(element pair) { return float_of_bits(pair << 16); }
 static inline float odd_of(element pair) { return float_of_bits(pair & 0xffff0000); }
+static inline float sum_with(float sum, element x, element y) {
+  return fmaf(even_of(x), even_of(y), fmaf(odd_of(x), odd_of(y), sum));
+}
+#include "gemm_tiles.h"
 
 static inline void round_values(const float *x, uint16_t *y, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i++) y[i] = rounded(x[i]);
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = normal_brain_of_float(x[i]);
 }
 static inline void pair_values(const uint16_t *even, const uint16_t *odd, element *y, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) y[i] = (element)odd[i] << 16 | even[i];
@@ -51,40 +47,9 @@ void ck_bf16_pack(const void *b, ptrdiff_t row, ptrdiff_t column, ptrdiff_t k, p
   pack(b, row, column, (k + 1) / 2, n, packed);
 }
 
-static void gemm_scalar(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t ldb, float *c,
-                        ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias,
-                        const float *residual) {
-  for (ptrdiff_t i = 0; i < m; i++)
-    for (ptrdiff_t j = 0; j < n; j++) {
-      const ptrdiff_t panel = j / CK_PANEL * CK_PANEL;
-      const element *const column = ldb ? b + j : b + panel * k + (j - panel);
-      float sum = sums == CK_SUM_ADDS ? c[i * n + j] : 0;
-      if (sums == CK_SUM_STARTS) sum = (bias ? bias[j] : 0) + (residual ? residual[i * n + j] : 0);
-      for (ptrdiff_t p = 0; p < k; p++) {
-        const element x = a[i * ar + p * as], y = column[p * (ldb ? ldb : CK_PANEL)];
-        sum = fmaf(even_of(x), even_of(y), fmaf(odd_of(x), odd_of(y), sum));
-      }
-      c[i * n + j] = sum;
-    }
-}
-
 #define FAMILY "gemm_bf16.c"
+#define HAS_PAIR_PRODUCT
 #include "each_level.h"
-#if defined(__x86_64__)
-// And once more with the product of pairs.
-#define FAMILY "gemm_bf16.c"
-#define PAIR_PRODUCT
-#pragma clang attribute push(                                                                                        \
-    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
-#define LANES 16
-#define AT(name) name##_avx512bf16
-#include "vector.h"
-#include FAMILY
-#include "vector_end.h"
-#pragma clang attribute pop
-#undef PAIR_PRODUCT
-#undef FAMILY
-#endif
 
 void ck_bf16_round(const float *x, ptrdiff_t rows, ptrdiff_t columns, void *y) {
   DISPATCH(bf16_round, x, y, rows, columns)

@@ -1,7 +1,7 @@
 // What products of f32 (gemm.c) and of bf16 (gemm_bf16.c) share: tiles of six rows of the left matrix times 64 columns of
-// the right one. The file that includes this says what an `element` of both matrices is; per instruction set, how many
-// vectors NV a tile is wide, and how a column of the left matrix times a row of the right one is added to the sums
-// (`gemm_step`).
+// the right one. The file that includes this says what an `element` of both matrices is, and what two of them add to a
+// sum (`sum_with`); per instruction set, how many vectors NV a tile is wide, and how a column of the left matrix times a
+// row of the right one is added to the sums (`gemm_step`).
 #ifndef LANES
 
 enum { HEIGHT = 6, DEPTH = 512, STEP = 16 };
@@ -30,6 +30,20 @@ static void pack(const element *b, ptrdiff_t row, ptrdiff_t column, ptrdiff_t k,
       for (ptrdiff_t c = 0; c < width; c++)
         for (ptrdiff_t p = p0; p < at_most(p0 + 16, k); p++) packed[p * CK_PANEL + c] = b[p * row + (j + c) * column];
   }
+}
+
+static void gemm_scalar(const element *a, ptrdiff_t ar, ptrdiff_t as, const element *b, ptrdiff_t ldb, float *c,
+                        ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ck_sums sums, const float *bias,
+                        const float *residual) {
+  for (ptrdiff_t i = 0; i < m; i++)
+    for (ptrdiff_t j = 0; j < n; j++) {
+      const ptrdiff_t panel = j / CK_PANEL * CK_PANEL;
+      const element *const column = ldb ? b + j : b + panel * k + (j - panel);
+      float sum = sums == CK_SUM_ADDS ? c[i * n + j] : 0;
+      if (sums == CK_SUM_STARTS) sum = (bias ? bias[j] : 0) + (residual ? residual[i * n + j] : 0);
+      for (ptrdiff_t p = 0; p < k; p++) sum = sum_with(sum, a[i * ar + p * as], column[p * (ldb ? ldb : CK_PANEL)]);
+      c[i * n + j] = sum;
+    }
 }
 
 #else
