@@ -392,7 +392,7 @@ TEXT = ('{"format":"looped-trace","version":1,"columns":["0"],"values":[1],"prog
 @pytest.mark.parametrize("text, fault", [
     *((TEXT + wrong + "}", "the predictions of step 1 do not fit") for wrong in (
         "[]", "[null]", '[{"tokens":[],"probabilities":[]}]', '[{"tokens":["a"],"probabilities":[]}]', '[{"tokens":["a"],"probabilities":[2]}]',
-        '[{"tokens":["a"],"probabilities":"1"}]',         '[{"tokens":[1],"probabilities":[1]}]', '[{"tokens":["a"],"probabilities":[1],"exit":-1}]', '{"length":1}')),
+        '[{"tokens":["a"],"probabilities":"1"}]', '[{"tokens":[1],"probabilities":[1]}]', '[{"tokens":["a"],"probabilities":[1],"exit":-1}]', '{"length":1}')),
     (TEXT.replace('["<img src=x onerror=alert(1)>"]', "[]") + "null}", "the header's text does not fit"),
     ("", "line 1: the trace is empty"), ("{}", "line 1: not the header"), ("nonsense", "line 1: not a trace"),
     ('{"format":"looped-trace","version":2}', "line 1: trace version 2"),
